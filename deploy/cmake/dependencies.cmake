@@ -1,0 +1,10 @@
+# The libraries muster stands on.  README.md gives the reason for each.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq>=4.3.4)
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium>=1.0.18)
+pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3>=3.40)
+pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson>=2.14)
+if(MUSTER_TESTS)
+  pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka>=1.1.5)
+endif()

@@ -1,0 +1,18 @@
+/* writer.h - the counterpart of reader.h, appending to a buffer */
+#ifndef BASE_WRITER_H
+#define BASE_WRITER_H
+
+#include "buffer.h"
+
+void write_u8(struct buffer *out, uint8_t value);
+void write_u16(struct buffer *out, uint16_t value);
+void write_u32(struct buffer *out, uint32_t value);
+void write_u64(struct buffer *out, uint64_t value);
+void write_i32(struct buffer *out, int32_t value);
+void write_i64(struct buffer *out, int64_t value);
+void write_varint(struct buffer *out, uint64_t value);
+void write_bytes(struct buffer *out, struct slice bytes);   /* u32 length first */
+/* Overwrite an earlier u32, for lengths known only afterwards. */
+void write_u32_at(struct buffer *out, size_t offset, uint32_t value);
+
+#endif

@@ -1,0 +1,2 @@
+/* removed by the first file of this folder */
+typedef int muster_empty_unit;
