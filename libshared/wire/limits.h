@@ -51,8 +51,11 @@ enum {
     WINDOW_MAX                = 16384,     /* leases granted beyond what runs */
     LIST_ITEMS_MAX            = 4096,      /* entries in one answer */
 
-    BEAT_MS                   = 2000,
-    LEASE_MS                  = 10000,
+    BEAT_MS                   = 2000,      /* of the default term: a fifth of it */
+    BEATS_PER_LEASE           = 5,
+    LEASE_MS                  = 10000,     /* default; a manager may be told another */
+    LEASE_MS_MIN              = 3000,
+    LEASE_MS_LIMIT            = 3600 * 1000,
     LEASE_MARGIN_MS           = 1000,      /* a worker stops its tasks this much earlier */
     SESSION_MS                = 30000,     /* a client's session outlives its connection */
     WAIT_MS_MAX               = 30000,     /* one long poll; the client asks again */
@@ -75,5 +78,8 @@ static_assert(2 * OUTPUT_INLINE_BYTES_MAX + 4 * KIB <= BLOCK_BYTES_MAX,
 static_assert(ITEM_BYTES_MAX + 16 <= BLOCK_BYTES_MAX, "an item must fit a block");
 static_assert(CHUNK_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX, "a chunk must fit a frame");
 static_assert(BEAT_MS * 3 + LEASE_MARGIN_MS < LEASE_MS, "two lost beats must not end a lease");
+static_assert(LEASE_MS_MIN / BEATS_PER_LEASE * 3 + LEASE_MARGIN_MS <= LEASE_MS_MIN,
+              "nor with the shortest term");
+static_assert(LEASE_MS / BEATS_PER_LEASE == BEAT_MS, "the default term has the default beat");
 
 #endif
