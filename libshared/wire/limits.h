@@ -65,7 +65,7 @@ enum {
     PRIORITY_MAX              = 1000,      /* -1000 .. 1000 */
     ATTEMPTS_MAX              = 1000,
     LOST_ATTEMPTS_DEFAULT     = 5,         /* workers a task may take down with it */
-    DELAY_MS_MAX              = 366u * 24 * 3600 * 1000 / 10,  /* about 36 days */
+    DELAY_MS_MAX              = 24 * 24 * 3600 * 1000,  /* 24 days: fits 31 bits */
     CPUS_MILLI_MAX            = 1000 * 1000,
 };
 

@@ -1,6 +1,6 @@
 /* wire.h - bytes <-> messages (PROTOCOL.md is the specification)
  *
- * 1. A frame is a header (u32 magic "MUS1", u16 messages, u16 zero) and that
+ * 1. A frame is a header (u32 magic "MUS1", u16 messages >= 1, u16 zero) and that
  *    many messages: u32 body length, u16 type, u16 flags (0), u64 request, body.
  * 2. Decoders are strict: fixed order, limits, and nothing left at the end.
  * 3. Slices in a decoded struct point into the frame and live as long as it.
@@ -167,7 +167,8 @@ muster_err wire_frame_open(struct slice bytes, struct wire_frame *frame_out);
 muster_err wire_frame_next(struct wire_frame *frame, struct wire_message *message_out);
 
 /* Build: begin on an empty buffer, append messages, end.  The caller keeps the
- * frame under FRAME_BYTES_MAX and FRAME_MESSAGES_MAX; wire_frame_fits() tells. */
+ * frame under FRAME_BYTES_MAX and FRAME_MESSAGES_MAX: wire_frame_fits() tells
+ * whether a message of so many bytes, header included, may be appended. */
 void wire_frame_begin(struct buffer *out);
 bool wire_frame_fits(const struct buffer *out, uint32_t messages, size_t message_bytes);
 void wire_frame_end(struct buffer *out, uint32_t messages);
