@@ -27,8 +27,4 @@ void              heap_remove(struct heap *heap, struct heap_node *node);
 void              heap_update(struct heap *heap, struct heap_node *node);
 struct heap_node *heap_first(const struct heap *heap);         /* NULL when empty */
 
-/* The struct that embeds `node` as `member`. */
-#define CONTAINER(node, type, member) \
-    ((type *)(void *)((char *)(node) - offsetof(type, member)))
-
 #endif

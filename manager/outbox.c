@@ -1,0 +1,185 @@
+/* outbox.c - see outbox.h */
+#include "outbox.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "list.h"
+#include "map.h"
+
+struct outbox_peer {
+    uint64_t       peer;
+    struct buffer  frame;          /* being built */
+    uint32_t       messages;       /* in it */
+    struct buffer *waiting;        /* whole frames that BUSY kept, oldest first */
+    uint32_t       waiting_count;
+    uint32_t       waiting_capacity;
+    size_t         waiting_bytes;
+    bool           slow;
+    struct list    link;           /* in outbox->dirty while something is to be sent */
+};
+
+struct outbox {
+    struct link_server *link;
+    outbox_slow_fn     *slow;
+    void               *context;
+    struct map          peers;     /* peer -> struct outbox_peer */
+    struct list         dirty;
+};
+
+struct outbox *
+outbox_new(struct link_server *link, outbox_slow_fn *slow, void *context)
+{
+    struct outbox *outbox = base_alloc(sizeof(*outbox));
+
+    outbox->link = link;
+    outbox->slow = slow;
+    outbox->context = context;
+    list_init(&outbox->dirty);
+    return outbox;
+}
+
+static void
+outbox_peer_free(struct outbox_peer *to)
+{
+    for (uint32_t i = 0; i < to->waiting_count; i++)
+        buffer_free(&to->waiting[i]);
+    free(to->waiting);
+    buffer_free(&to->frame);
+    if (list_linked(&to->link))
+        list_remove(&to->link);
+    free(to);
+}
+
+void
+outbox_free(struct outbox *outbox)
+{
+    struct outbox_peer *to;
+    size_t              cursor = 0;
+
+    while ((to = map_next(&outbox->peers, &cursor, NULL)) != NULL)
+        outbox_peer_free(to);
+    map_free(&outbox->peers);
+    free(outbox);
+}
+
+static struct outbox_peer *
+outbox_peer_of(struct outbox *outbox, uint64_t peer)
+{
+    struct outbox_peer *to = map_get(&outbox->peers, peer);
+
+    if (to == NULL) {
+        to = base_alloc(sizeof(*to));
+        to->peer = peer;
+        map_put(&outbox->peers, peer, to);
+    }
+    return to;
+}
+
+/* The frame in the making becomes the last of those that wait. */
+static void
+outbox_park(struct outbox_peer *to)
+{
+    base_grow((void **)&to->waiting, &to->waiting_capacity, to->waiting_count + 1,
+              sizeof(*to->waiting));
+    to->waiting[to->waiting_count++] = to->frame;
+    to->waiting_bytes += to->frame.bytes;
+    to->frame = (struct buffer){ 0 };
+    to->messages = 0;
+}
+
+static void
+outbox_set_slow(struct outbox *outbox, struct outbox_peer *to, bool slow)
+{
+    if (to->slow == slow)
+        return;
+    to->slow = slow;
+    outbox->slow(outbox->context, to->peer, slow);
+}
+
+/* Send the frame in the making, or park it behind those that wait. */
+static void
+outbox_seal(struct outbox *outbox, struct outbox_peer *to)
+{
+    if (to->messages == 0)
+        return;
+    wire_frame_end(&to->frame, to->messages);
+    if (to->waiting_count == 0) {
+        muster_err err = link_server_send(outbox->link, to->peer, buffer_slice(&to->frame));
+
+        if (err != MUSTER_ERR_BUSY) {
+            /* Sent, or the peer is gone and link will say so: nothing to keep. */
+            buffer_clear(&to->frame);
+            to->messages = 0;
+            return;
+        }
+        outbox_set_slow(outbox, to, true);
+    }
+    outbox_park(to);
+    if (to->waiting_bytes > OUTBOX_PEER_BYTES_MAX)
+        link_server_cut(outbox->link, to->peer);
+}
+
+void
+outbox_add(struct outbox *outbox, uint64_t peer, struct slice message)
+{
+    struct outbox_peer *to = outbox_peer_of(outbox, peer);
+
+    assert(message.bytes >= MESSAGE_HEADER_BYTES);
+    assert(message.bytes <= MESSAGE_HEADER_BYTES + MESSAGE_BODY_BYTES_MAX);
+
+    if (to->messages > 0 && !wire_frame_fits(&to->frame, to->messages, message.bytes))
+        outbox_seal(outbox, to);
+    if (to->messages == 0)
+        wire_frame_begin(&to->frame);
+    buffer_append_slice(&to->frame, message);
+    to->messages++;
+    if (!list_linked(&to->link))
+        list_append(&outbox->dirty, &to->link);
+}
+
+/* Send what waits, oldest first; true when all of it went. */
+static bool
+outbox_drain(struct outbox *outbox, struct outbox_peer *to)
+{
+    uint32_t sent = 0;
+
+    while (sent < to->waiting_count &&
+           link_server_send(outbox->link, to->peer, buffer_slice(&to->waiting[sent])) !=
+               MUSTER_ERR_BUSY) {
+        to->waiting_bytes -= to->waiting[sent].bytes;
+        buffer_free(&to->waiting[sent]);
+        sent++;
+    }
+    to->waiting_count -= sent;
+    for (uint32_t i = 0; i < to->waiting_count; i++)
+        to->waiting[i] = to->waiting[i + sent];
+    return to->waiting_count == 0;
+}
+
+bool
+outbox_flush(struct outbox *outbox)
+{
+    struct list *next;
+
+    for (struct list *at = outbox->dirty.next; at != &outbox->dirty; at = next) {
+        struct outbox_peer *to = CONTAINER(at, struct outbox_peer, link);
+
+        next = at->next;
+        if (outbox_drain(outbox, to))
+            outbox_set_slow(outbox, to, false);
+        outbox_seal(outbox, to);
+        if (to->waiting_count == 0)
+            list_remove(at);
+    }
+    return !list_empty(&outbox->dirty);
+}
+
+void
+outbox_gone(struct outbox *outbox, uint64_t peer)
+{
+    struct outbox_peer *to = map_remove(&outbox->peers, peer);
+
+    if (to != NULL)
+        outbox_peer_free(to);
+}
