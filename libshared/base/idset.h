@@ -1,25 +1,38 @@
-/* idset.h - a set of 32-bit numbers, small when empty or dense
+/* idset.h - a set of 32-bit numbers, small when sparse and when dense
  *
- * Pages of 4096 bits, allocated when first touched: a set over an array of a
- * billion tasks costs what its touched pages cost.
+ * Pages of 4096 bits in ascending order.  A page without a member does not
+ * exist and a full page holds no bits, so that a set over an array of a
+ * billion tasks costs what its partly filled pages cost.
  */
 #ifndef BASE_IDSET_H
 #define BASE_IDSET_H
 
-#include "map.h"
+#include "buffer.h"
+
+struct idset_page {
+    uint64_t *words;       /* NULL: every bit is set */
+    uint32_t  number;      /* member / 4096 */
+    uint32_t  count;       /* 1..4096 */
+};
 
 struct idset {
-    struct map pages;      /* page number -> struct idset_page */
-    uint64_t   count;
+    struct idset_page *pages;
+    uint32_t           page_count;
+    uint32_t           page_capacity;
+    uint64_t           count;          /* members */
 };
 
 void idset_free(struct idset *set);
 bool idset_has(const struct idset *set, uint32_t number);
 bool idset_add(struct idset *set, uint32_t number);            /* false: was there */
 bool idset_remove(struct idset *set, uint32_t number);         /* false: was not */
+/* Add from..last, both included; some may be members already. */
+void idset_add_range(struct idset *set, uint32_t from, uint32_t last);
 /* The smallest member >= from; false when there is none. */
 bool idset_next(const struct idset *set, uint32_t from, uint32_t *number_out);
-/* A canonical encoding (ascending runs as varints), and its strict counterpart. */
+/* A canonical encoding, and its strict counterpart, which empties the set first:
+ * the number of runs, then for each run how many numbers lie between it and
+ * the run before (0 only before the first) and its length, all varints. */
 void idset_write(const struct idset *set, struct buffer *out);
 struct reader;
 bool idset_read(struct idset *set, struct reader *in);
