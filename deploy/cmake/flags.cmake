@@ -33,9 +33,15 @@ function(muster_folder target)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
   add_library(${target} STATIC ${sources})
   if(ARG_PRIVATE_HEADERS)
-    target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    muster_headers(${target} PRIVATE)
   else()
-    target_include_directories(${target} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+    muster_headers(${target} PUBLIC)
   endif()
   target_link_libraries(${target} PUBLIC ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# The headers of the current folder, for #include "..." alone: our limits.h
+# must never stand in for <limits.h>.
+function(muster_headers target visibility)
+  target_compile_options(${target} ${visibility} "SHELL:-iquote ${CMAKE_CURRENT_SOURCE_DIR}")
 endfunction()

@@ -73,4 +73,8 @@ char *base_text_copy(struct slice text);                 /* 0-terminated */
 /* Grow *items (of *capacity elements) so that at least `count` fit; new elements are zero. */
 void  base_grow(void **items, uint32_t *capacity, uint32_t count, size_t bytes_each);
 
+/* The struct that embeds `node` as `member`. */
+#define CONTAINER(node, type, member) \
+    ((type *)(void *)((char *)(node) - offsetof(type, member)))
+
 #endif

@@ -53,6 +53,8 @@ void          admit_free(struct admit *admit);                  /* NULL is allow
 muster_err admit_peer_open(struct admit *admit, uint64_t peer, const struct admit_who *who,
                            struct muster_error *error);
 bool       admit_peer_known(const struct admit *admit, uint64_t peer);
+/* Who it is and its session; false when it is not known. */
+bool       admit_peer_who(const struct admit *admit, uint64_t peer, struct admit_from *from_out);
 /* Its connection ended.  False when it was not known.  *session_out: the
  * session it had, 0 = none. */
 bool       admit_peer_gone(struct admit *admit, uint64_t peer, uint64_t *session_out);

@@ -72,6 +72,8 @@ void core_space(struct core *core, bool low);
 void core_turn(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effects *fx);
 /* When core_turn() wants to be called at the latest; UINT64_MAX: whenever. */
 uint64_t core_wake_ms(const struct core *core);
+/* Told in WELCOME and STATUS. */
+uint64_t core_epoch(const struct core *core);
 /* A client asked for SHUTDOWN. */
 bool core_stopping(const struct core *core);
 
