@@ -1,0 +1,86 @@
+#!/bin/bash
+# Keys and roles: every refusal is told within 10 s, by its own message and status.
+. "$(dirname "$0")/lib.sh"
+
+manager
+worker one --cpus 1
+check "a good key" timeout 10 muster run -- true
+
+story "a key that the manager does not know"
+check "another house" muster key init "$tmp/other" >/dev/null
+sed "s/x/x/" "$tmp/other/client.authkey" >/dev/null
+status_of 77 timeout 15 muster --authkey-file "$tmp/other/client.authkey" jobs
+contains "says so" "$err" "key"
+
+story "a revoked key is refused, and its live session ends within a second"
+check "add" muster key add "$dir" --role client --name guest >/dev/null
+kill -HUP "${pid_of[manager]}"
+guest() { MUSTER_AUTHKEY_FILE=$dir/guest.authkey muster "$@"; }
+eventually 5 "it is admitted" guest jobs
+guest run -- sleep 600 >"$tmp/guest.out" 2>"$tmp/guest.err" &
+pid_of[guest]=$!
+eventually 10 "its job runs" bash -c "muster --authkey-file $dir/admin.authkey jobs --all | grep -q sleep"
+check "revoke" muster key revoke "$dir" guest
+kill -HUP "${pid_of[manager]}"
+eventually 12 "its command ended" dead "${pid_of[guest]}"
+stopped=0
+wait "${pid_of[guest]}" || stopped=$?
+unset "pid_of[guest]"
+[ "$stopped" != 0 ] || fail "a revoked session ended with status 0"
+status_of 77 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/guest.authkey" muster jobs
+
+story "a role that may not: a worker's key submits, a client's key drains"
+status_of 77 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster run -- true
+status_of 77 muster shutdown
+status_of 77 timeout 15 muster-worker --connect "$address" --authkey-file "$dir/client.authkey" --spool "$tmp/sp"
+
+story "a typo in the key is not a wrong key"
+sed 's/[0-9a-f]$/g/; s/\(.*\)a/\1b/' "$dir/client.authkey" >"$tmp/typo.authkey"
+chmod 600 "$tmp/typo.authkey"
+status_of 78 muster --authkey-file "$tmp/typo.authkey" jobs
+contains "checksum" "$err" checksum
+
+story "files that are not safe are refused, saying why"
+cp "$dir/client.authkey" "$tmp/open.authkey"
+chmod 644 "$tmp/open.authkey"
+status_of 78 muster --authkey-file "$tmp/open.authkey" jobs
+contains "mode" "$err" 644
+ln -s "$dir/client.authkey" "$tmp/link.authkey"
+status_of 78 muster --authkey-file "$tmp/link.authkey" jobs
+cp "$dir/client.authkey" "$tmp/hard.authkey"
+chmod 600 "$tmp/hard.authkey"
+ln "$tmp/hard.authkey" "$tmp/hard2.authkey"
+status_of 78 muster --authkey-file "$tmp/hard.authkey" jobs
+contains "links" "$err" link
+echo "correct horse battery staple" >"$tmp/pass.authkey"
+chmod 600 "$tmp/pass.authkey"
+status_of 78 muster --authkey-file "$tmp/pass.authkey" jobs
+contains "how to make one" "$err" "muster key"
+status_of 66 muster --authkey-file "$tmp/none.authkey" jobs
+
+story "nobody there"
+status_of 69 timeout 15 muster --connect tcp://127.0.0.1:9 jobs
+contains "the address" "$err" 127.0.0.1:9
+
+story "an unknown job"
+status_of 66 muster job 999999
+contains "which" "$err" 999999
+
+story "a second manager on the directory names the first"
+status_of 73 muster-manager --dir "$dir" --listen 'tcp://127.0.0.1:*'
+contains "pid" "$err" "${pid_of[manager]}"
+
+story "--replace takes over"
+old=${pid_of[manager]}
+manager --replace
+eventually 10 "the first has gone" dead "$old"
+check "it serves" timeout 20 muster run -- true
+
+story "no secret in argv or environment of anything"
+secret=$(tr ' ' '\n' <"$dir/worker.authkey" | awk '{ if (length($0) > length(longest)) longest = $0 } END { print longest }')
+for pid in "${pid_of[@]}"; do
+    tr '\0' '\n' <"/proc/$pid/environ" | grep -qF "$secret" && fail "a secret in the environment of $pid"
+    tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qF "$secret" && fail "a secret in the arguments of $pid"
+done
+grep -qF "$secret" "$tmp"/*.log && fail "a secret in a log"
+true
