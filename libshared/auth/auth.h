@@ -28,7 +28,9 @@ enum auth_role { AUTH_ROLE_MANAGER, AUTH_ROLE_WORKER, AUTH_ROLE_CLIENT, AUTH_ROL
 /* A secret key with what belongs to it; opaque because of invariant 1. */
 struct key;
 
-/* Call once per process before anything else here; also switches core dumps off. */
+/* Call before anything else here, as often as you like.  The first call switches
+ * core dumps off (a program that wants them back can ask prctl(2) afterwards);
+ * what the process execs is not affected. */
 muster_err auth_start(struct muster_error *error);
 
 /* Make a key pair.  `manager_public` is NULL for the manager's own key. */
@@ -64,9 +66,16 @@ struct auth_entry {
 
 struct auth_table;      /* immutable once parsed; swapped whole */
 
-/* `where` names the file in errors.  Errors: INVALID (line and what), TOO_LARGE. */
+/* One line per key; blanks between fields; # begins a comment line:
+ *
+ *   <public key> <role> <name> [queues=a,b] [from=10.0.0.0/8,192.0.2.1]
+ *                              [not-after=2027-01-31[THH:MM:SSZ]] [max-connections=4]
+ *
+ * Unknown or repeated options and repeated keys or names refuse the whole text.
+ * `where` names the file in errors.  Errors: INVALID (line and what), TOO_LARGE. */
 muster_err auth_table_parse(struct slice text, const char *where, struct auth_table **table_out,
                             struct muster_error *error);
+/* The file must be as safe as a key file.  Also: NOT_FOUND, KEY_FILE, IO. */
 muster_err auth_table_load(const char *path, struct auth_table **table_out, struct muster_error *error);
 void       auth_table_free(struct auth_table *table);
 uint32_t   auth_table_count(const struct auth_table *table);
@@ -77,8 +86,12 @@ const struct auth_entry *auth_table_find(const struct auth_table *table, const u
 muster_err auth_entry_admits(const struct auth_entry *entry, const char *address,
                              uint64_t unix_ms, struct muster_error *error);
 bool auth_entry_serves(const struct auth_entry *entry, struct slice queue);
+/* Its options as they would stand in the file; "" when it has none. */
+void auth_entry_options_put(struct buffer *out, const struct auth_entry *entry);
 
-/* Change the file atomically.  Errors: EXISTS (a name is taken), NOT_FOUND, INVALID, IO. */
+/* Change the file atomically, one writer at a time; comments and other lines stay.
+ * A file that is missing is created by add.  Errors: EXISTS (the name or key is
+ * taken), NOT_FOUND, INVALID, KEY_FILE, IO, NO_SPACE. */
 muster_err auth_file_add(const char *path, const uint8_t key[KEY_BYTES], enum auth_role role,
                          const char *name, const char *options, struct muster_error *error);
 muster_err auth_file_revoke(const char *path, const char *name, struct muster_error *error);
@@ -87,6 +100,10 @@ const char *auth_role_name(enum auth_role role);
 bool        auth_role_parse(const char *text, enum auth_role *role_out);
 /* First 16 characters of the public key's text, to name a key in logs. */
 char       *auth_key_fingerprint(char text[static 20], const uint8_t key[KEY_BYTES]);
+/* The whole public key, as it stands in authorized_keys. */
+char       *auth_key_text(char text[static 2 * KEY_BYTES + 1], const uint8_t key[KEY_BYTES]);
+/* Overwrite bytes that were secret, so that no compiler leaves it out. */
+void        auth_wipe(void *secret, size_t bytes);
 /* Cryptographic randomness, for session secrets and dedup keys. */
 void        auth_random(void *out, size_t bytes);
 /* BLAKE2b, `bytes` 16..64. */
