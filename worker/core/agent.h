@@ -84,8 +84,8 @@ enum agent_action_type {
     AGENT_SPOOL,           /* make a finished result durable */
     AGENT_RELEASE,         /* a finished result is settled: forget its output and its spool file */
     AGENT_RECONNECT,       /* the connection seems dead: close it and open it anew */
-    AGENT_EXIT,            /* end the program; nothing follows */
-    AGENT_NOTE,            /* something for the log: `text` */
+    AGENT_EXIT,            /* end the program, text at out[offset]; nothing follows */
+    AGENT_NOTE,            /* something for the log: text at out[offset] */
 };
 
 /* `task` numbers are the agent's own and never reused.  Pointers live until the
@@ -94,8 +94,8 @@ struct agent_action {
     enum agent_action_type  type;
     uint64_t                task;
     struct wire_token       token;
-    size_t                  offset;       /* SEND, CHUNK */
-    size_t                  bytes;        /* SEND; CHUNK: up to the end of what is kept */
+    size_t                  offset;       /* SEND, EXIT, NOTE: into out; CHUNK: into what is kept */
+    size_t                  bytes;        /* SEND, CHUNK; EXIT and NOTE end with a zero byte */
     bool                    bulk;         /* SEND: must follow the CHUNKs in front of it */
     uint8_t                 stream;       /* CHUNK */
     bool                    hard;         /* KILL */
@@ -104,7 +104,6 @@ struct agent_action {
     struct slice            input;        /* START */
     struct slice            result;       /* SPOOL: an encoded wire_result */
     muster_err              err;          /* EXIT: OK = as asked */
-    char                    text[MUSTER_DETAIL_BYTES];  /* EXIT, NOTE */
 };
 
 struct agent_actions {
@@ -144,6 +143,10 @@ void agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task,
 void agent_drain(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
 /* Second SIGTERM, end of the lifeline: kill everything, return it, goodbye. */
 void agent_stop(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
+/* The manager will never let us in (refused key, another manager): kill
+ * everything, then exit with this error. */
+void agent_refused(struct agent *agent, uint64_t now_ms, muster_err err, const char *detail,
+                   struct agent_actions *actions);
 /* Time has passed; call it at agent_wake_ms() at the latest, and when a batch
  * of other events has been given (it starts tasks and sends what is due). */
 void agent_tick(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
