@@ -23,7 +23,7 @@ field_fits(uint64_t value, uint64_t limit)
         type value = read_##kind(in);                                          \
                                                                                \
         if (!field_fits(value, limit))                                         \
-            in->bad = true;                                                    \
+            read_fail(in);                                                     \
         return value;                                                          \
     }                                                                          \
     static inline void field_put_##kind(struct buffer *out, type value,        \
@@ -52,7 +52,7 @@ field_get_i32(struct reader *in, int32_t limit)
     int32_t value = read_i32(in);
 
     if (!field_fits_i32(value, limit))
-        in->bad = true;
+        read_fail(in);
     return value;
 }
 
@@ -69,7 +69,7 @@ field_get_choice(struct reader *in, uint8_t count)
     uint8_t value = read_u8(in);
 
     if (value >= count)
-        in->bad = true;
+        read_fail(in);
     return value;
 }
 

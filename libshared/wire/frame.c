@@ -47,7 +47,7 @@ wire_frame_next(struct wire_frame *frame, struct wire_message *message_out)
     message.request = read_u64(in);
     message.body = read_raw(in, body_bytes);
     if (in->bad || flags != 0) {
-        in->bad = true;              /* nothing behind it can be trusted */
+        read_fail(in);               /* nothing behind it can be trusted */
         frame->left = 0;
         return MUSTER_ERR_INVALID;
     }

@@ -51,14 +51,14 @@ WIRE_ITEMS(ITEM_DECODE)
                                                                                \
         list.bytes = read_bytes(in, MESSAGE_BODY_BYTES_MAX);                   \
         if (in->bad || list.count > count_max) {                               \
-            in->bad = true;                                                    \
+            read_fail(in);                                                     \
             return (struct wire_list){ 0 };                                    \
         }                                                                      \
         items = reader_of(list.bytes);                                         \
         while (good < list.count && wire_get_##name(&items, &it))              \
             good++;                                                            \
         if (good < list.count || !read_ended(&items))                          \
-            in->bad = true;                                                    \
+            read_fail(in);                                                     \
         return list;                                                           \
     }
 WIRE_ITEMS(ITEM_GET_LIST)

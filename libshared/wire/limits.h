@@ -69,7 +69,8 @@ enum {
     CPUS_MILLI_MAX            = 1000 * 1000,
 };
 
-static_assert(SPEC_BYTES_MAX + ITEM_BYTES_MAX + STDIN_INLINE_BYTES_MAX + 4 * KIB <= MESSAGE_BODY_BYTES_MAX,
+static_assert(SPEC_BYTES_MAX + ITEM_BYTES_MAX + STDIN_INLINE_BYTES_MAX + 4 * KIB <=
+                  MESSAGE_BODY_BYTES_MAX,
               "a lone lease with its specification and input must fit a frame");
 static_assert(BLOCK_BYTES_MAX + 4 * KIB <= MESSAGE_BODY_BYTES_MAX,
               "a block must fit a frame");

@@ -56,7 +56,8 @@ static const struct story rejects[] = {
       RAW("\xff") },
 
     /* bytes */
-    { "bytes may be anything", MSG_TYPE_JOB_STDIN, MUSTER_OK, "884p", { 1, 0, 3 }, RAW("\xff\0\x80") },
+    { "bytes may be anything", MSG_TYPE_JOB_STDIN, MUSTER_OK, "884p", { 1, 0, 3 },
+      RAW("\xff\0\x80") },
     { "bytes of exactly their limit are taken", MSG_TYPE_JOB_STDIN, MUSTER_OK, "88t",
       { 1, 0, CHUNK_BYTES_MAX }, NULL, 0 },
     { "bytes one over their limit", MSG_TYPE_JOB_STDIN, MUSTER_ERR_INVALID, "88t",
@@ -76,7 +77,8 @@ static const struct story rejects[] = {
     { "a choice that does not exist", MSG_TYPE_TASK_RETURN, MUSTER_ERR_INVALID, "84481",
       { 1, 0, 1, 1, RETURN_COUNT }, NULL, 0 },
     { "a yes or no that is 2", MSG_TYPE_DRAIN_SET, MUSTER_ERR_INVALID, "41", { 0, 2 }, NULL, 0 },
-    { "a yes or no that is 255", MSG_TYPE_DRAIN_SET, MUSTER_ERR_INVALID, "41", { 0, 255 }, NULL, 0 },
+    { "a yes or no that is 255", MSG_TYPE_DRAIN_SET, MUSTER_ERR_INVALID, "41", { 0, 255 },
+      NULL, 0 },
 
     /* lists */
     { "an empty list is taken", MSG_TYPE_JOB_CANCEL, MUSTER_OK, "8144", { 1, 0, 0, 0 }, NULL, 0 },
