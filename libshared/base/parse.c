@@ -263,8 +263,10 @@ format_duration(char text[static 16], uint64_t ms)
     else if (seconds < 24 * 3600)
         snprintf(text, 16, "%uh%02um", (unsigned)(seconds / 3600),
                  (unsigned)(seconds / 60 % 60));
-    else
+    else if (seconds < (uint64_t)24 * 3600 * 10000)
         snprintf(text, 16, "%ud%02uh", (unsigned)(seconds / (24 * 3600)),
                  (unsigned)(seconds / 3600 % 24));
+    else
+        snprintf(text, 16, "%llud", (unsigned long long)(seconds / (24 * 3600)));
     return text;
 }
