@@ -1,0 +1,174 @@
+/* hostile.c - a peer with a good key and bad manners
+ *
+ *   hostile ADDRESS KEYFILE STORY
+ *
+ * Sends what its story says until the manager cuts the connection, and prints
+ * the names of the errors that it was told on the way, one a line.  Exit 0: was
+ * told at least one error, and cut in time; 1: not.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auth.h"
+#include "clock.h"
+#include "link.h"
+#include "wire.h"
+
+enum { HOSTILE_MS = 15000, HOSTILE_STEP_MS = 50 };
+
+static void
+put_garbage(struct buffer *out)
+{
+    for (int i = 0; i < 200; i++)
+        write_u8(out, (uint8_t)(i * 37 + 11));
+}
+
+static void
+put_empty(struct buffer *out)
+{
+    (void)out;
+}
+
+static void
+put_any(struct buffer *out, uint16_t type, const union wire_any *m)
+{
+    wire_frame_begin(out);
+    wire_put_any(out, type, 1, m);
+    wire_frame_end(out, 1);
+}
+
+static void
+put_no_hello(struct buffer *out)
+{
+    put_any(out, MSG_TYPE_JOB_GET, &(union wire_any){ .job_get = { .job = 1 } });
+}
+
+static void
+put_forbidden(struct buffer *out)
+{
+    put_any(out, MSG_TYPE_SHUTDOWN, &(union wire_any){ .shutdown = { .reserved = 0 } });
+}
+
+static void
+put_manager_only(struct buffer *out)
+{
+    put_any(out, MSG_TYPE_WELCOME, &(union wire_any){ .welcome = { .version = 1 } });
+}
+
+static void
+put_unknown(struct buffer *out)
+{
+    size_t begin;
+
+    wire_frame_begin(out);
+    begin = wire_message_begin(out, 0xee, 1);
+    wire_message_end(out, begin);
+    wire_frame_end(out, 1);
+}
+
+static void
+put_short(struct buffer *out)
+{
+    size_t begin;
+
+    wire_frame_begin(out);
+    begin = wire_message_begin(out, MSG_TYPE_HELLO, 1);
+    write_u16(out, 1);
+    wire_message_end(out, begin);
+    wire_frame_end(out, 1);
+}
+
+static void
+put_wrong_count(struct buffer *out)
+{
+    put_no_hello(out);
+    out->data[4] = 200;         /* messages in the frame */
+}
+
+static const struct {
+    const char *name;
+    void      (*put)(struct buffer *out);
+} stories[] = {
+    { "garbage", put_garbage },           { "empty", put_empty },
+    { "no-hello", put_no_hello },         { "forbidden", put_forbidden },
+    { "manager-only", put_manager_only }, { "unknown", put_unknown },
+    { "short", put_short },               { "wrong-count", put_wrong_count },
+};
+
+/* Print the errors in a frame; how many there were. */
+static int
+told(struct slice bytes)
+{
+    struct wire_frame   frame;
+    struct wire_message message;
+    struct msg_error    m;
+    int                 count = 0;
+
+    if (wire_frame_open(bytes, &frame))
+        return 0;
+    while (wire_frame_next(&frame, &message) == MUSTER_OK) {
+        if (message.type != MSG_TYPE_ERROR || wire_decode_error(message.body, &m))
+            continue;
+        printf("%s\n", muster_err_name((muster_err)m.code));
+        count++;
+    }
+    return count;
+}
+
+static int
+hostile_run(struct link_client *link, void (*put)(struct buffer *))
+{
+    struct muster_error error = { 0 };
+    struct buffer       frame = { 0 };
+    struct slice        answer;
+    uint64_t            until_ms = clock_now_ms() + HOSTILE_MS;
+    uint64_t            connections = 0;
+    int                 errors = 0;
+
+    put(&frame);
+    while (clock_now_ms() < until_ms && connections < 2) {
+        struct pollfd wait[2] = { { link_client_fd(link), POLLIN, 0 },
+                                  { link_client_state_fd(link), POLLIN, 0 } };
+        enum link_state state = link_client_state(link, &connections, &error);
+
+        if (state == LINK_LOST && errors > 0)
+            break;
+        if (state == LINK_CONNECTED)
+            (void)link_client_send(link, buffer_slice(&frame));
+        while (link_client_receive(link, &answer))
+            errors += told(answer);
+        (void)poll(wait, 2, HOSTILE_STEP_MS);
+    }
+    buffer_free(&frame);
+    return errors > 0 && clock_now_ms() < until_ms ? 0 : 1;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct link_client_config config = { .frame_bytes_max = FRAME_BYTES_MAX,
+                                         .reconnect_ms_min = 100,
+                                         .reconnect_ms_max = 100 };
+    struct muster_error       error = { 0 };
+    struct link_client       *link = NULL;
+    struct key               *key = NULL;
+    int                       status = 2;
+
+    if (argc != 4 || auth_start(&error) || key_file_load(argv[2], &key, &error))
+        goto out;
+    config.endpoint = argv[1];
+    config.key = key;
+    if (link_client_open(&config, &link, &error))
+        goto out;
+    for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
+        if (strcmp(stories[i].name, argv[3]) == 0)
+            status = hostile_run(link, stories[i].put);
+    }
+    link_client_close(link);
+out:
+    if (status == 2)
+        fprintf(stderr, "hostile: usage, or: %s\n", error.detail);
+    key_free(key);
+    return status;
+}
