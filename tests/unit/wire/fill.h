@@ -10,6 +10,7 @@
 #ifndef FILL_H
 #define FILL_H
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "wire.h"
@@ -115,8 +116,8 @@ fill_some_text(struct fill *fill, size_t bytes_max)
     uint8_t                 *data = fill_alloc(fill, bytes);
     size_t                   at = 0;
 
-    while (at < bytes) {
-        const char *character = characters[at % 3];
+    for (size_t turn = 0; at < bytes; turn++) {
+        const char *character = characters[turn % 3];
         size_t      more = strlen(character);
 
         if (more > bytes - at) {
