@@ -10,9 +10,12 @@
 
 bool parse_u64(const char *text, uint64_t max, uint64_t *value_out);
 bool parse_i64(const char *text, int64_t min, int64_t max, int64_t *value_out);
-bool parse_size(const char *text, uint64_t *bytes_out);        /* 512, 4K, 1.5G (powers of 1024) */
-bool parse_duration(const char *text, uint64_t *ms_out);       /* 90, 1.5s, 200ms, 5m, 2h, 1d; plain = s */
-bool parse_milli(const char *text, uint64_t *milli_out);       /* 2, 0.5 -> 2000, 500 */
+/* 512, 4K, 1.5G: powers of 1024, rounded down to bytes. */
+bool parse_size(const char *text, uint64_t *bytes_out);
+/* 90, 1.5s, 200ms, 5m, 2h, 1d; a plain number means seconds. */
+bool parse_duration(const char *text, uint64_t *ms_out);
+/* 2 gives 2000, 0.5 gives 500. */
+bool parse_milli(const char *text, uint64_t *milli_out);
 /* 1..bytes_max of [A-Za-z0-9._-], not starting with '-' or '.'. */
 bool parse_name(struct slice text, size_t bytes_max);
 bool parse_utf8(struct slice text);                            /* valid and without a zero byte */

@@ -114,18 +114,19 @@ struct read_case {
 };
 
 #define END UINT64_MAX
+#define ALL ((uint64_t)1 << 32)
 
 static const struct read_case read_cases[] = {
     { "the empty set",                     { 0, END },                          true,  0 },
     { "zero alone",                        { 1, 0, 1, END },                    true,  1 },
     { "two runs",                          { 2, 5, 10, 1, 3, END },             true,  13 },
-    { "everything",                        { 1, 0, 4294967296u, END },          true,  4294967296u },
+    { "everything",                        { 1, 0, ALL, END },                  true,  ALL },
     { "the last number",                   { 1, 4294967295u, 1, END },          true,  1 },
     { "a run without members",             { 1, 5, 0, END },                    false, 0 },
     { "runs that touch",                   { 2, 5, 1, 0, 1, END },              false, 0 },
     { "a run beyond 32 bits",              { 1, 4294967295u, 2, END },          false, 0 },
-    { "a gap beyond 32 bits",              { 1, 4294967296u, 1, END },          false, 0 },
-    { "a run behind the last number",      { 2, 0, 4294967296u, 1, 1, END },    false, 0 },
+    { "a gap beyond 32 bits",              { 1, ALL, 1, END }        ,          false, 0 },
+    { "a run behind the last number",      { 2, 0, ALL, 1, 1, END }        ,    false, 0 },
     { "fewer runs than announced",         { 2, 5, 1, END },                    false, 0 },
     { "endless runs announced",            { UINT64_MAX - 1, 1, 1, END },       false, 0 },
 };

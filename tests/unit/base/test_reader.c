@@ -24,9 +24,11 @@ struct read_case {
 
 static const struct read_case read_cases[] = {
     /*                                kind    bytes                         limit value  bad left */
-    { "u8",                           U8,     B("\xfe\x01"),                    0, 0xfe, false, 1 },
+    { "u8",                           U8,     B("\xfe\x01"),                    0, 0xfe,
+      false, 1 },
     { "u8 of nothing",                U8,     B(""),                            0, 0, true, 0 },
-    { "u16 is little-endian",         U16,    B("\x01\x02"),                    0, 0x0201, false, 0 },
+    { "u16 is little-endian",         U16,    B("\x01\x02"),                    0, 0x0201,
+      false, 0 },
     { "u16 cut off",                  U16,    B("\x01"),                        0, 0, true, 0 },
     { "u32 is little-endian",         U32,    B("\x01\x02\x03\x04\x05"),        0, 0x04030201,
       false, 1 },
@@ -38,9 +40,11 @@ static const struct read_case read_cases[] = {
       false, 0 },
     { "i64 below zero",               I64,    B("\xfe\xff\xff\xff\xff\xff\xff\xff"), 0,
       UINT64_MAX - 1, false, 0 },
-    { "varint of one byte",           VARINT, B("\x7f"),                        0, 127, false, 0 },
+    { "varint of one byte",           VARINT, B("\x7f"),                        0, 127,
+      false, 0 },
     { "varint zero",                  VARINT, B("\0"),                          0, 0, false, 0 },
-    { "varint of two bytes",          VARINT, B("\x80\x01"),                    0, 128, false, 0 },
+    { "varint of two bytes",          VARINT, B("\x80\x01"),                    0, 128,
+      false, 0 },
     { "varint not shortest",          VARINT, B("\x80\0"),                      0, 0, true, 0 },
     { "varint cut off",               VARINT, B("\x80"),                        0, 0, true, 0 },
     { "varint largest",               VARINT, B("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), 0,
