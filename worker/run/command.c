@@ -1,0 +1,336 @@
+/* command.c - from a job's description and a task's input to strings for execve */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "order.h"
+
+enum { NUMBER_TEXT_BYTES = 24 };
+
+/* What a placeholder may ask for. */
+struct fill {
+    struct slice input, number;
+};
+
+typedef struct slice part_fn(struct slice input);
+
+static struct slice
+part_whole(struct slice input)
+{
+    return input;
+}
+
+static size_t
+last_slash(struct slice input)
+{
+    const char *text = input.data;
+    size_t      at = input.bytes;
+
+    while (at > 0 && text[at - 1] != '/')
+        at--;
+    return at;                    /* 0: none, else just behind it */
+}
+
+static struct slice
+part_base(struct slice input)
+{
+    size_t at = last_slash(input);
+
+    return slice_cut(input, at, input.bytes - at);
+}
+
+static struct slice
+part_folder(struct slice input)
+{
+    const char *text = input.data;
+    size_t      at = last_slash(input);
+
+    if (at == 0)
+        return slice_text(".");
+    while (at > 1 && text[at - 1] == '/')
+        at--;                     /* "a//b" lies in "a", and "/b" in "/" */
+    return slice_cut(input, 0, at);
+}
+
+static struct slice
+part_stem(struct slice input)
+{
+    const char *text = input.data;
+    size_t      first = last_slash(input);
+
+    for (size_t at = input.bytes; at > first; at--) {
+        if (text[at - 1] == '.')
+            return slice_cut(input, 0, at - 1);
+    }
+    return input;
+}
+
+static const struct {
+    const char *mark;
+    part_fn    *part;             /* NULL: the number */
+} placeholders[] = {
+    { "{}", part_whole }, { "{.}", part_stem }, { "{/}", part_base },
+    { "{//}", part_folder }, { "{#}", NULL },
+};
+
+/* The placeholder at the start of `text`; its length, 0 when there is none. */
+static size_t
+placeholder_at(struct slice text, const struct fill *fill, struct slice *value_out)
+{
+    for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++) {
+        size_t bytes = strlen(placeholders[i].mark);
+
+        if (text.bytes < bytes || memcmp(text.data, placeholders[i].mark, bytes) != 0)
+            continue;
+        *value_out = placeholders[i].part != NULL ? placeholders[i].part(fill->input)
+                                                  : fill->number;
+        return bytes;
+    }
+    return 0;
+}
+
+static void
+argument_put(struct buffer *out, struct slice text, const struct fill *fill)
+{
+    while (text.bytes > 0) {
+        const char  *brace = memchr(text.data, '{', text.bytes);
+        size_t       plain = brace == NULL ? text.bytes
+                                           : (size_t)(brace - (const char *)text.data);
+        struct slice value;
+        size_t       bytes;
+
+        buffer_append(out, text.data, plain);
+        text = slice_cut(text, plain, text.bytes);
+        if (text.bytes == 0)
+            break;
+        bytes = placeholder_at(text, fill, &value);
+        if (bytes > 0) {
+            buffer_append_slice(out, value);
+        } else {
+            bytes = 1;
+            buffer_append(out, "{", 1);
+        }
+        text = slice_cut(text, bytes, text.bytes);
+        if (out->bytes > ORDER_STRINGS_BYTES_MAX)
+            return;               /* the caller sees that it is too large */
+    }
+}
+
+static void
+string_end(struct buffer *out)
+{
+    buffer_append(out, "", 1);
+}
+
+static uint32_t
+args_put(const struct command_task *task, struct buffer *out, const struct fill *fill)
+{
+    const struct wire_spec *spec = task->spec;
+    struct reader           in = reader_of(spec->args.bytes);
+    uint32_t                count = spec->args.count;
+
+    for (uint32_t i = 0; i < spec->args.count; i++) {
+        struct wire_text argument;
+        bool             read = wire_get_text(&in, &argument);
+
+        assert(read);
+        if (spec->replace)
+            argument_put(out, argument.text, fill);
+        else
+            buffer_append_slice(out, argument.text);
+        string_end(out);
+        if (out->bytes > ORDER_STRINGS_BYTES_MAX)
+            return count;
+    }
+    if (!spec->replace && !spec->input_is_stdin && fill->input.bytes > 0) {
+        buffer_append_slice(out, fill->input);
+        string_end(out);
+        count++;
+    }
+    return count;
+}
+
+/* ---- environment ---- */
+
+/* Is NAME of `entry` set by one of the job's or by us? */
+static bool
+env_is_set(const struct wire_spec *spec, const char *entry)
+{
+    size_t        bytes = strcspn(entry, "=") + 1;
+    struct reader in = reader_of(spec->env.bytes);
+
+    for (uint32_t i = 0; i < spec->env.count; i++) {
+        struct wire_text own;
+
+        if (wire_get_text(&in, &own) && own.text.bytes >= bytes &&
+            memcmp(own.text.data, entry, bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+env_is_ours(struct slice entry)
+{
+    static const char *const names[] = { "MUSTER_JOB_ID=", "MUSTER_TASK_ID=", "MUSTER_ATTEMPT=",
+                                         "MUSTER_CPUS=", "MUSTER_TASK_DIR=" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t bytes = strlen(names[i]);
+
+        if (entry.bytes >= bytes && memcmp(entry.data, names[i], bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t
+env_own_put(const struct command_task *task, struct buffer *out)
+{
+    const struct wire_spec *spec = task->spec;
+    uint64_t                number = spec->number_first + task->token->index * spec->number_step;
+
+    buffer_printf(out, "MUSTER_JOB_ID=%llu", (unsigned long long)task->token->job);
+    string_end(out);
+    buffer_printf(out, "MUSTER_TASK_ID=%llu", (unsigned long long)number);
+    string_end(out);
+    buffer_printf(out, "MUSTER_ATTEMPT=%u", task->token->attempt);
+    string_end(out);
+    if (spec->cpus_milli % 1000 == 0)
+        buffer_printf(out, "MUSTER_CPUS=%u", spec->cpus_milli / 1000);
+    else
+        buffer_printf(out, "MUSTER_CPUS=%u.%03u", spec->cpus_milli / 1000,
+                      spec->cpus_milli % 1000);
+    string_end(out);
+    buffer_printf(out, "MUSTER_TASK_DIR=%s", task->scratch);
+    string_end(out);
+    return 5;
+}
+
+static uint32_t
+env_put(const struct command_task *task, struct buffer *out)
+{
+    struct reader in = reader_of(task->spec->env.bytes);
+    uint32_t      count = 0;
+
+    for (const char *const *at = task->base_env; *at != NULL; at++) {
+        if (env_is_set(task->spec, *at))
+            continue;
+        buffer_append(out, *at, strlen(*at) + 1);
+        count++;
+    }
+    for (uint32_t i = 0; i < task->spec->env.count; i++) {
+        struct wire_text own;
+        bool             read = wire_get_text(&in, &own);
+
+        assert(read);
+        if (env_is_ours(own.text) || memchr(own.text.data, '=', own.text.bytes) == NULL)
+            continue;
+        buffer_append_slice(out, own.text);
+        string_end(out);
+        count++;
+    }
+    return count + env_own_put(task, out);
+}
+
+muster_err
+command_put(const struct command_task *task, struct buffer *strings, uint32_t *argc_out,
+            uint32_t *envc_out, struct muster_error *error)
+{
+    const struct wire_spec *spec = task->spec;
+    char                    number[NUMBER_TEXT_BYTES];
+    struct fill             fill = { .input = task->input };
+    uint32_t                argc, envc;
+
+    snprintf(number, sizeof(number), "%llu",
+             (unsigned long long)(spec->number_first + task->token->index * spec->number_step));
+    fill.number = slice_text(number);
+    if (spec->number_is_input)
+        fill.input = fill.number;
+    argc = args_put(task, strings, &fill);
+    envc = env_put(task, strings);
+    buffer_append_slice(strings, spec->cwd);
+    string_end(strings);
+    if (strings->bytes > ORDER_STRINGS_BYTES_MAX)
+        return error_set(error, MUSTER_ERR_TOO_LARGE, "arguments and environment of more than %u MiB",
+                         ORDER_STRINGS_BYTES_MAX >> 20);
+    *argc_out = argc;
+    *envc_out = envc;
+    return MUSTER_OK;
+}
+
+struct slice
+command_name(struct slice strings)
+{
+    const char *zero = strings.bytes > 0 ? memchr(strings.data, 0, strings.bytes) : NULL;
+
+    return zero == NULL ? slice_of(NULL, 0)
+                        : slice_of(strings.data, (size_t)(zero - (const char *)strings.data));
+}
+
+/* ---- what tasks see of the worker's environment ---- */
+
+static bool
+env_allowed(const char *entry)
+{
+    /* Names that end with * allow everything that begins so. */
+    static const char *const allowed[] = { "PATH=", "HOME=", "USER=", "LOGNAME=", "SHELL=", "LANG=",
+                                           "LANGUAGE=", "LC_*", "TZ=", "TMPDIR=" };
+
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        size_t bytes = strlen(allowed[i]);
+
+        if (allowed[i][bytes - 1] == '*')
+            bytes--;
+        if (strncmp(entry, allowed[i], bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+env_is_about_user(const char *entry)
+{
+    return strncmp(entry, "HOME=", 5) == 0 || strncmp(entry, "USER=", 5) == 0 ||
+           strncmp(entry, "LOGNAME=", 8) == 0 || strncmp(entry, "SHELL=", 6) == 0 ||
+           strncmp(entry, "TMPDIR=", 7) == 0;
+}
+
+const char **
+command_base_env(char *const *environment, const char *user, const char *home)
+{
+    static const char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    struct buffer     text = { 0 };
+    uint32_t          count = 0;
+    bool              has_path = false;
+    const char      **list;
+    char             *at;
+
+    for (; *environment != NULL; environment++) {
+        if (!env_allowed(*environment) || (user != NULL && env_is_about_user(*environment)))
+            continue;
+        has_path = has_path || strncmp(*environment, "PATH=", 5) == 0;
+        buffer_append(&text, *environment, strlen(*environment) + 1);
+        count++;
+    }
+    if (!has_path) {
+        buffer_append(&text, path, sizeof(path));
+        count++;
+    }
+    if (user != NULL) {
+        buffer_printf(&text, "USER=%s%cLOGNAME=%s%cHOME=%s", user, 0, user, 0, home);
+        string_end(&text);
+        count += 3;
+    }
+    list = base_alloc((count + 1) * sizeof(*list) + text.bytes);
+    at = (char *)(list + count + 1);
+    memcpy(at, text.data, text.bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        list[i] = at;
+        at += strlen(at) + 1;
+    }
+    buffer_free(&text);
+    return list;
+}
