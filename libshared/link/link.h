@@ -47,8 +47,9 @@ void        link_server_set_keys(struct link_server *server, struct auth_table *
 /* The entry of a peer's key in the present table, NULL when it is gone. */
 const struct auth_entry *link_server_entry(const struct link_server *server,
                                            const uint8_t key[KEY_BYTES]);
-/* Readable when link_server_receive() may have something (edge-triggered:
- * receive until it returns false before waiting again). */
+/* Readable for as long as link_server_receive() or link_server_gone() may have
+ * something.  Frames, ends of connections and time all come through it: after it
+ * was readable call both until they return false. */
 int         link_server_fd(struct link_server *server);
 /* One frame, if there is one.  *frame_out lives until the next receive. */
 bool        link_server_receive(struct link_server *server, struct link_peer *from_out,
@@ -56,7 +57,8 @@ bool        link_server_receive(struct link_server *server, struct link_peer *fr
 /* OK; BUSY when the peer is slow (keep the frame and try again later);
  * NOT_FOUND when the peer is gone. */
 muster_err  link_server_send(struct link_server *server, uint64_t peer, struct slice frame);
-/* Cut a peer's connection (bad messages, revoked key). */
+/* Cut a peer's connection (bad messages, revoked key).  What was sent before has
+ * 100 ms to leave; nothing is received from it any more.  It is reported gone. */
 void        link_server_cut(struct link_server *server, uint64_t peer);
 /* Peers whose connection ended; false when there is none (left). */
 bool        link_server_gone(struct link_server *server, uint64_t *peer_out);
@@ -68,7 +70,7 @@ void        link_server_count(const struct link_server *server, struct link_serv
 struct link_client;
 
 enum link_state {
-    LINK_CONNECTING,       /* nobody has answered yet */
+    LINK_CONNECTING,       /* nobody has answered yet; or FULL, for now: see *error */
     LINK_CONNECTED,        /* handshake done: the key was accepted */
     LINK_REFUSED,          /* the manager refused our key (final until reopened) */
     LINK_WRONG_MANAGER,    /* the handshake failed: not the manager of our authkey */
@@ -86,7 +88,8 @@ struct link_client_config {
 muster_err link_client_open(const struct link_client_config *config,
                             struct link_client **client_out, struct muster_error *error);
 void            link_client_close(struct link_client *client);
-/* Two descriptors to poll: frames, and changes of state (edge-triggered both). */
+/* Two descriptors to poll, readable for as long as there may be something: frames
+ * (also when a BUSY send may work again), and changes of state. */
 int             link_client_fd(struct link_client *client);
 int             link_client_state_fd(struct link_client *client);
 /* Reads the monitor; *changes_out counts the connections made so far, so that
@@ -94,7 +97,9 @@ int             link_client_state_fd(struct link_client *client);
 enum link_state link_client_state(struct link_client *client, uint64_t *connections_out,
                                   struct muster_error *error);
 bool            link_client_receive(struct link_client *client, struct slice *frame_out);
-/* OK; BUSY when the queue to the manager is full. */
+/* OK; BUSY when the queue to the manager is full, when there is no connection, or
+ * when there is one that link_client_state() has not told of yet: so HELLO can be
+ * the first frame on it. */
 muster_err      link_client_send(struct link_client *client, struct slice frame);
 
 #endif
