@@ -20,11 +20,16 @@
 
 struct admit;
 
+/* More than any honest client gets through; a second's worth may come at once. */
+enum {
+    ADMIT_MESSAGES_PER_S = 250000,
+    ADMIT_BYTES_PER_S    = 512 * MIB,
+};
+
 struct admit_config {
     uint32_t peers_max;              /* connections known at a time */
-    uint32_t peers_per_user_max;     /* 0 = no cap */
-    uint32_t messages_per_s_max;     /* of one client's connection; 0 = no cap */
-    uint64_t bytes_per_s_max;        /* the same in bytes; 0 = no cap */
+    uint32_t messages_per_s_max;     /* of one client's connection; 0 = ADMIT_MESSAGES_PER_S */
+    uint32_t bytes_per_s_max;        /* the same in bytes; 0 = ADMIT_BYTES_PER_S */
 };
 
 /* What the layers below have proven about a peer.  Copied. */
