@@ -1,0 +1,307 @@
+/* call.c - requests, their answers, and threads that wait for them */
+#include "client.h"
+
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- calls ---- */
+
+void
+call_make(struct call *call, uint16_t type, const union wire_any *m)
+{
+    assert(call->state == CALL_NEW && call->message.data == NULL);
+    wire_put_any(&call->message, type, 0, m);
+}
+
+/* The request number is known at submission only: behind length, type and flags. */
+static void
+call_number(struct call *call, uint64_t request)
+{
+    enum { REQUEST_AT = 8 };
+
+    assert(call->message.bytes >= MESSAGE_HEADER_BYTES);
+    call->request = request;
+    write_u32_at(&call->message, REQUEST_AT, (uint32_t)request);
+    write_u32_at(&call->message, REQUEST_AT + 4, (uint32_t)(request >> 32));
+}
+
+/* Into `unsent`, before the first of a higher number. */
+static void
+call_queue(struct call *call)
+{
+    struct list *head = &call->session->unsent;
+    struct list *at = head->next;
+
+    if (!list_empty(head)) {
+        const struct call *last = CONTAINER(head->prev, struct call, link);
+
+        if (last->request < call->request)
+            at = head;                  /* the usual case: a new call */
+    }
+    while (at != head && CONTAINER(at, struct call, link)->request < call->request)
+        at = at->next;
+    list_append(at, &call->link);
+    call->state = CALL_UNSENT;
+}
+
+void
+call_submit(struct muster_session *session, struct call *call, uint32_t timeout_ms)
+{
+    assert(call->state == CALL_NEW);
+    assert(call->done != NULL || call->piece != NULL);
+    call->session = session;
+    call->deadline_ms = deadline_after(timeout_ms);
+    call_number(call, ++session->request_last);
+    map_put(&session->calls, call->request, call);
+    if (call->deadline_ms != CLIENT_NEVER) {
+        call->deadline.key = call->deadline_ms;
+        call->deadline.tie = call->request;
+        heap_add(&session->deadlines, &call->deadline);
+    }
+    call_queue(call);
+    session_wake(session);
+}
+
+static void
+call_remove(struct call *call)
+{
+    assert(call->state == CALL_UNSENT || call->state == CALL_SENT);
+    list_remove(&call->link);
+    (void)map_remove(&call->session->calls, call->request);
+    if (call->deadline.place != 0)
+        heap_remove(&call->session->deadlines, &call->deadline);
+    call->state = CALL_DONE;
+}
+
+void
+call_abandon(struct call *call)
+{
+    if (call->state == CALL_UNSENT || call->state == CALL_SENT)
+        call_remove(call);
+}
+
+void
+call_end(struct call *call, const struct muster_error *error)
+{
+    call_remove(call);
+    if (error != NULL)
+        call->error = *error;
+    if (call->done != NULL)
+        call->done(call);
+}
+
+void
+call_again(struct call *call, uint64_t not_before_ms)
+{
+    assert(call->state == CALL_UNSENT || call->state == CALL_SENT);
+    list_remove(&call->link);
+    call->not_before_ms = not_before_ms;
+    call_queue(call);
+}
+
+void
+call_free(struct call *call)
+{
+    assert(call->state == CALL_NEW || call->state == CALL_DONE);
+    buffer_free(&call->message);
+    buffer_free(&call->answer);
+    *call = (struct call){ 0 };
+}
+
+muster_err
+call_answer(const struct call *call, uint16_t type, union wire_any *m_out,
+            struct muster_error *error)
+{
+    assert(call->state == CALL_DONE);
+    if (call->error.code != MUSTER_OK) {
+        if (error != NULL)
+            *error = call->error;
+        return call->error.code;
+    }
+    if (call->answer_type != type ||
+        wire_decode_any(type, buffer_slice(&call->answer), m_out) != MUSTER_OK)
+        return error_set(error, MUSTER_ERR_INTERNAL,
+                         "the manager answered with message 0x%02x, which is not what was asked",
+                         call->answer_type);
+    return MUSTER_OK;
+}
+
+/* ---- waiters ---- */
+
+void
+waiter_begin(struct muster_session *session, struct waiter *waiter, const void *subject)
+{
+    pthread_condattr_t attributes;
+
+    *waiter = (struct waiter){ .subject = subject,
+                               .interrupts = atomic_load(&session->interrupts) };
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&waiter->cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+    list_append(&session->waiters, &waiter->link);
+}
+
+void
+waiter_end(struct waiter *waiter)
+{
+    list_remove(&waiter->link);
+    pthread_cond_destroy(&waiter->cond);
+}
+
+/* Our clock goes on in suspend and that of condition variables does not: what
+ * is left is measured on one and waited for on the other, then looked at again. */
+static void
+waiter_sleep(struct muster_session *session, struct waiter *waiter, uint64_t left_ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(left_ms / 1000);
+    until.tv_nsec += (long)(left_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    (void)pthread_cond_timedwait(&waiter->cond, &session->lock, &until);
+}
+
+muster_err
+waiter_wait(struct muster_session *session, struct waiter *waiter, uint64_t deadline_ms)
+{
+    uint64_t now_ms;
+
+    if (atomic_load(&session->interrupts) != waiter->interrupts)
+        return MUSTER_ERR_INTERRUPTED;
+    if (deadline_ms == CLIENT_NEVER) {
+        (void)pthread_cond_wait(&waiter->cond, &session->lock);
+    } else {
+        now_ms = clock_now_ms();
+        if (now_ms >= deadline_ms)
+            return MUSTER_ERR_TIMEOUT;
+        waiter_sleep(session, waiter, deadline_ms - now_ms);
+    }
+    if (atomic_load(&session->interrupts) != waiter->interrupts)
+        return MUSTER_ERR_INTERRUPTED;
+    return MUSTER_OK;
+}
+
+void
+waiters_wake(struct muster_session *session, const void *subject)
+{
+    for (struct list *at = session->waiters.next; at != &session->waiters; at = at->next) {
+        struct waiter *waiter = CONTAINER(at, struct waiter, link);
+
+        if (subject == NULL || waiter->subject == subject)
+            pthread_cond_broadcast(&waiter->cond);
+    }
+}
+
+uint64_t
+deadline_after(uint32_t timeout_ms)
+{
+    return timeout_ms == MUSTER_FOREVER ? CLIENT_NEVER : clock_now_ms() + timeout_ms;
+}
+
+muster_err
+session_wait_error(struct muster_session *session, muster_err err, const char *what,
+                   uint32_t timeout_ms, struct muster_error *error)
+{
+    if (err == MUSTER_ERR_INTERRUPTED)
+        return error_set(error, err, "interrupted while waiting for %s", what);
+    if (session->machine.state == MACHINE_READY)
+        return error_set(error, err, "%s: nothing from %s within %u ms", what, session->address,
+                         (unsigned)timeout_ms);
+    return error_set(error, err, "%s: nothing within %u ms; %s is away: %s", what,
+                     (unsigned)timeout_ms, session->address, session->machine.error.detail);
+}
+
+/* ---- one request, one answer ---- */
+
+static void
+ask_done(struct call *call)
+{
+    waiters_wake(call->session, call);
+}
+
+/* As people know the requests. */
+static const char *
+ask_name(uint16_t type)
+{
+    const struct wire_rule *rule = wire_rule(type);
+
+    return rule != NULL && rule->name != NULL ? rule->name : "the answer";
+}
+
+static muster_err
+ask_wait(struct muster_session *session, struct ask *ask, uint16_t type, uint32_t timeout_ms,
+         struct muster_error *error)
+{
+    struct waiter waiter;
+    muster_err    err = MUSTER_OK;
+
+    waiter_begin(session, &waiter, &ask->call);
+    call_submit(session, &ask->call, timeout_ms);
+    /* The thread ends the call at its deadline, with what it knows. */
+    while (!err && ask->call.state != CALL_DONE)
+        err = waiter_wait(session, &waiter, CLIENT_NEVER);
+    waiter_end(&waiter);
+    if (ask->call.state == CALL_DONE)
+        return MUSTER_OK;
+    call_abandon(&ask->call);
+    return session_wait_error(session, err, ask_name(type), timeout_ms, error);
+}
+
+muster_err
+ask(struct muster_session *session, uint16_t type, const union wire_any *request,
+    uint16_t answer_type, uint32_t timeout_ms, struct ask *ask_out, struct muster_error *error)
+{
+    muster_err err;
+
+    *ask_out = (struct ask){ .call = { .done = ask_done } };
+    call_make(&ask_out->call, type, request);
+    pthread_mutex_lock(&session->lock);
+    if (session_failed(session, error))
+        err = session->machine.error.code;
+    else
+        err = ask_wait(session, ask_out, type, timeout_ms, error);
+    pthread_mutex_unlock(&session->lock);
+    if (!err)
+        err = call_answer(&ask_out->call, answer_type, &ask_out->m, error);
+    if (err)
+        ask_free(ask_out);
+    return err;
+}
+
+muster_err
+ask_ack(struct muster_session *session, uint16_t type, const union wire_any *request,
+        uint32_t timeout_ms, uint64_t *value_out, struct muster_error *error)
+{
+    struct ask answer;
+    muster_err err = ask(session, type, request, MSG_TYPE_ACK, timeout_ms, &answer, error);
+
+    if (err)
+        return err;
+    if (value_out != NULL)
+        *value_out = answer.m.ack.value;
+    ask_free(&answer);
+    return MUSTER_OK;
+}
+
+void
+ask_free(struct ask *ask)
+{
+    call_free(&ask->call);
+}
+
+void
+text_put(char *out, size_t out_bytes, struct slice text)
+{
+    size_t bytes = text.bytes < out_bytes ? text.bytes : out_bytes - 1;
+
+    assert(out_bytes > 0);
+    if (bytes > 0)
+        memcpy(out, text.data, bytes);
+    out[bytes] = '\0';
+}

@@ -1,0 +1,171 @@
+/* client.h - what the files of this folder share: sessions, calls, waiters
+ *
+ *   application threads                       the session's thread (pump.c)
+ *   ask, feed, results ... --> unsent calls -> frames -> link
+ *        ^                                                 |
+ *        `---- waiter <---- call->done() <---- answers <---'
+ *
+ * 1. Everything in a session is guarded by session->lock, but for what is
+ *    constant after the start and what belongs to the thread alone (marked).
+ *    The thread lets go of the lock only while it polls.
+ * 2. A call is one request: it is encoded once and sent until it is answered,
+ *    over any number of connections.  Every request may be repeated safely.
+ * 3. call->done() runs exactly once for a call that was submitted and not
+ *    abandoned, on the session's thread, under the lock.  It may submit calls
+ *    and free its own, and must not block.  Blocking calls, pipelines, and
+ *    whatever waits in another way are built on it.
+ * 4. `unsent` and `sent` are in the order of request numbers, so that what is
+ *    sent again arrives in the order in which it was first asked.
+ */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <muster/muster.h>
+
+#include "auth.h"
+#include "clock.h"
+#include "heap.h"
+#include "link.h"
+#include "list.h"
+#include "machine.h"
+#include "map.h"
+#include "wire.h"
+
+#define CLIENT_NEVER UINT64_MAX
+
+/* ---- calls (call.c) ---- */
+
+enum call_state { CALL_NEW, CALL_UNSENT, CALL_SENT, CALL_DONE };
+
+struct call;
+typedef void call_done(struct call *call);
+typedef void call_piece(struct call *call, uint16_t type, struct slice body);
+/* Is this error one to wait out and ask again? */
+typedef bool call_retry(const struct call *call, muster_err code);
+
+struct call {
+    struct list         link;            /* in unsent or sent */
+    struct heap_node    deadline;
+    struct muster_session *session;
+    uint64_t            request;
+    uint64_t            not_before_ms;   /* BUSY: not again before that */
+    uint64_t            deadline_ms;     /* CLIENT_NEVER: none */
+    enum call_state     state;
+    struct buffer       message;         /* header and body */
+    call_done          *done;
+    /* Set for a stream: takes every message with this request number until the
+     * call is abandoned; only an error ends it. */
+    call_piece         *piece;
+    call_retry         *retry;           /* NULL: only BUSY */
+    void               *context;         /* of done and piece */
+    /* OK, then the answer; else why there is none. */
+    struct muster_error error;
+    uint16_t            answer_type;
+    struct buffer       answer;
+};
+
+/* Encode; `call` is all zero or was freed. */
+void call_make(struct call *call, uint16_t type, const union wire_any *m);
+/* With the lock held.  `timeout_ms` MUSTER_FOREVER: none. */
+void call_submit(struct muster_session *session, struct call *call, uint32_t timeout_ms);
+/* Forget it, whatever its state; done() will not run. */
+void call_abandon(struct call *call);
+/* End it: done() runs now.  NULL error: answered. */
+void call_end(struct call *call, const struct muster_error *error);
+/* Send it again, not before that time. */
+void call_again(struct call *call, uint64_t not_before_ms);
+void call_free(struct call *call);
+/* Decode its answer, or give its error; another type than `type` is INTERNAL.
+ * Slices live as long as the call. */
+muster_err call_answer(const struct call *call, uint16_t type, union wire_any *m_out,
+                       struct muster_error *error);
+
+/* ---- threads that wait ---- */
+
+struct waiter {
+    struct list    link;
+    pthread_cond_t cond;
+    const void    *subject;              /* what it waits for */
+    uint64_t       interrupts;           /* as counted when the public call began */
+};
+
+/* With the lock held.  begin: interruptions count from here on. */
+void       waiter_begin(struct muster_session *session, struct waiter *waiter, const void *subject);
+/* Lets go of the lock meanwhile.  OK when woken (for whatever reason: look again),
+ * TIMEOUT, INTERRUPTED. */
+muster_err waiter_wait(struct muster_session *session, struct waiter *waiter, uint64_t deadline_ms);
+void       waiter_end(struct waiter *waiter);
+void       waiters_wake(struct muster_session *session, const void *subject);  /* NULL: all */
+
+uint64_t   deadline_after(uint32_t timeout_ms);          /* from now */
+/* TIMEOUT or INTERRUPTED, with what the session was doing. */
+muster_err session_wait_error(struct muster_session *session, muster_err err, const char *what,
+                              uint32_t timeout_ms, struct muster_error *error);
+
+/* ---- one request, one answer, blocking ---- */
+
+struct ask {
+    struct call    call;                 /* holds the bytes of m */
+    union wire_any m;                    /* the answer */
+};
+
+/* On OK the caller frees with ask_free(); on an error there is nothing to free. */
+muster_err ask(struct muster_session *session, uint16_t type, const union wire_any *request,
+               uint16_t answer_type, uint32_t timeout_ms, struct ask *ask_out,
+               struct muster_error *error);
+/* For requests that ACK answers. */
+muster_err ask_ack(struct muster_session *session, uint16_t type, const union wire_any *request,
+                   uint32_t timeout_ms, uint64_t *value_out, struct muster_error *error);
+void       ask_free(struct ask *ask);
+
+/* ---- the session ---- */
+
+struct muster_session {
+    /* constant after the start */
+    char               *address;
+    char               *authkey_file;
+    struct key         *key;
+    int                 wake_fd;
+    pthread_t           thread;
+    pthread_mutex_t     lock;
+
+    _Atomic uint64_t    interrupts;      /* counted in signal handlers */
+
+    /* guarded by the lock */
+    struct machine      machine;
+    struct list         waiters;
+    struct list         unsent;
+    struct list         sent;
+    struct map          calls;           /* request -> unsent or sent call */
+    struct heap         deadlines;
+    uint64_t            request_last;
+    struct map          feeds;           /* job -> struct feed (feed.h) */
+    bool                woken;           /* wake_fd was written and not yet read */
+    bool                turning;         /* the thread is in its turn: no need to wake it */
+    bool                closing;
+    uint64_t            close_by_ms;
+
+    /* of the thread alone */
+    struct link_client *link;
+    uint64_t            hello_request;
+    uint64_t            goodbye_request;
+    uint64_t            interrupts_told;
+    struct buffer       frame;           /* being built, or waiting for the link */
+    uint32_t            frame_messages;
+    bool                frame_stuck;     /* the link's queue was full */
+};
+
+/* A text into a fixed array; what does not fit is left out. */
+void text_put(char *out, size_t out_bytes, struct slice text);
+
+/* With the lock held: have the thread look at things soon. */
+void session_wake(struct muster_session *session);
+/* FAILED already? */
+bool session_failed(const struct muster_session *session, struct muster_error *error);
+/* pump.c: the session's thread. */
+void *pump_run(void *session);
+
+#endif

@@ -1,0 +1,450 @@
+/* pump.c - the thread of a session: it owns the link and moves everything
+ *
+ * A turn: take what arrived, let time pass, do what the machine says, send
+ * what is ready in as few frames as it fits, then poll.  The lock is held but
+ * for the poll; nothing in a turn blocks.
+ */
+#include "client.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "feed.h"
+
+enum {
+    PUMP_RETRY_MS      = 50,      /* after BUSY without a word about when */
+    PUMP_STUCK_MS      = 5,       /* a full link is tried again */
+    PUMP_GOODBYE_MS    = 500,
+    PUMP_RECONNECT_MS_MIN = 50,
+    PUMP_RECONNECT_MS_MAX = 2000,
+};
+
+static void pump_do(struct muster_session *session, uint64_t now_ms, uint32_t actions);
+
+/* ---- sending ---- */
+
+/* False when the link is full; the frame stays. */
+static bool
+pump_flush(struct muster_session *session)
+{
+    if (session->frame_messages == 0)
+        return true;
+    if (!session->frame_stuck)
+        wire_frame_end(&session->frame, session->frame_messages);
+    session->frame_stuck =
+        link_client_send(session->link, buffer_slice(&session->frame)) != MUSTER_OK;
+    if (session->frame_stuck)
+        return false;
+    buffer_clear(&session->frame);
+    session->frame_messages = 0;
+    return true;
+}
+
+/* Room for one more message; false when the link is full. */
+static bool
+pump_room(struct muster_session *session, size_t bytes)
+{
+    if (session->frame_stuck && !pump_flush(session))
+        return false;
+    if (session->frame_messages > 0 &&
+        !wire_frame_fits(&session->frame, session->frame_messages, bytes) && !pump_flush(session))
+        return false;
+    if (session->frame_messages == 0)
+        wire_frame_begin(&session->frame);
+    return true;
+}
+
+static void
+pump_drop_frame(struct muster_session *session)
+{
+    buffer_clear(&session->frame);
+    session->frame_messages = 0;
+    session->frame_stuck = false;
+}
+
+/* A message of the session itself.  Returns its number, 0 when the link is full. */
+static uint64_t
+pump_say(struct muster_session *session, uint16_t type, const union wire_any *m)
+{
+    if (!pump_room(session, 4 * KIB))
+        return 0;
+    wire_put_any(&session->frame, type, ++session->request_last, m);
+    session->frame_messages++;
+    return session->request_last;
+}
+
+static void
+pump_say_hello(struct muster_session *session)
+{
+    union wire_any m = { 0 };
+    char           host[NAME_BYTES_MAX + 1] = "";
+
+    /* What was under way belongs to a connection that is gone. */
+    pump_drop_frame(session);
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = '\0';
+    machine_hello(&session->machine, &m.hello);
+    m.hello.host = slice_text(host);
+    m.hello.pid = (uint32_t)getpid();
+    session->hello_request = pump_say(session, MSG_TYPE_HELLO, &m);
+    (void)pump_flush(session);
+}
+
+static void
+pump_send(struct muster_session *session, uint64_t now_ms)
+{
+    struct list *at = session->unsent.next;
+
+    if (session->machine.state != MACHINE_READY)
+        return;
+    while (at != &session->unsent) {
+        struct call *call = CONTAINER(at, struct call, link);
+
+        at = at->next;
+        if (call->not_before_ms > now_ms)
+            continue;
+        if (!pump_room(session, call->message.bytes))
+            return;
+        buffer_append_slice(&session->frame, buffer_slice(&call->message));
+        session->frame_messages++;
+        list_remove(&call->link);
+        list_append(&session->sent, &call->link);
+        call->state = CALL_SENT;
+    }
+    (void)pump_flush(session);
+}
+
+/* ---- connections ---- */
+
+static void
+pump_open_link(struct muster_session *session, uint64_t now_ms)
+{
+    struct link_client_config config = { .endpoint = session->address,
+                                         .key = session->key,
+                                         .frame_bytes_max = FRAME_BYTES_MAX,
+                                         .reconnect_ms_min = PUMP_RECONNECT_MS_MIN,
+                                         .reconnect_ms_max = PUMP_RECONNECT_MS_MAX };
+    struct muster_error error = { 0 };
+    muster_err          err = link_client_open(&config, &session->link, &error);
+
+    if (err)
+        pump_do(session, now_ms, machine_fail(&session->machine, err, error.detail));
+}
+
+static void
+pump_reconnect(struct muster_session *session, uint64_t now_ms)
+{
+    if (session->link != NULL)
+        link_client_close(session->link);
+    session->link = NULL;
+    pump_drop_frame(session);
+    pump_open_link(session, now_ms);
+}
+
+/* Everything unanswered goes out again, in the order in which it was asked. */
+static void
+pump_resend(struct muster_session *session)
+{
+    while (!list_empty(&session->sent)) {
+        struct call *call = CONTAINER(session->sent.prev, struct call, link);
+
+        call_again(call, 0);
+    }
+    waiters_wake(session, &session->machine);
+}
+
+static void
+pump_give_up(struct muster_session *session)
+{
+    while (!list_empty(&session->sent))
+        call_end(CONTAINER(session->sent.next, struct call, link), &session->machine.error);
+    while (!list_empty(&session->unsent))
+        call_end(CONTAINER(session->unsent.next, struct call, link), &session->machine.error);
+    waiters_wake(session, NULL);
+}
+
+static void
+pump_do(struct muster_session *session, uint64_t now_ms, uint32_t actions)
+{
+    if (actions & MACHINE_GIVE_UP)
+        pump_give_up(session);
+    if (actions & MACHINE_RECONNECT)
+        pump_reconnect(session, now_ms);
+    if (actions & MACHINE_SAY_HELLO)
+        pump_say_hello(session);
+    if (actions & MACHINE_SEND)
+        pump_resend(session);
+    if (actions & MACHINE_SAY_BEAT) {
+        union wire_any m = { .beat = { .sent_ms = now_ms } };
+
+        (void)pump_say(session, MSG_TYPE_BEAT, &m);
+    }
+}
+
+static void
+pump_link(struct muster_session *session, uint64_t now_ms)
+{
+    static const enum machine_link events[] = {
+        [LINK_CONNECTING]    = MACHINE_LINK_DOWN,
+        [LINK_CONNECTED]     = MACHINE_LINK_UP,
+        [LINK_REFUSED]       = MACHINE_LINK_REFUSED,
+        [LINK_WRONG_MANAGER] = MACHINE_LINK_STRANGER,
+        [LINK_LOST]          = MACHINE_LINK_DOWN,
+    };
+    struct muster_error why = { 0 };
+    uint64_t            connections = 0;
+    enum link_state     state;
+
+    if (session->link == NULL)
+        return;
+    state = link_client_state(session->link, &connections, &why);
+    pump_do(session, now_ms,
+            machine_on_link(&session->machine, now_ms, events[state], connections, why.detail));
+}
+
+/* ---- answers ---- */
+
+static void
+pump_greeted(struct muster_session *session, uint64_t now_ms, const struct wire_message *message)
+{
+    union wire_any m;
+    uint32_t       actions = 0;
+
+    session->hello_request = 0;
+    if (wire_decode_any(message->type, message->body, &m) != MUSTER_OK)
+        actions = machine_fail(&session->machine, MUSTER_ERR_VERSION,
+                               "the answer to HELLO is not in this protocol");
+    else if (message->type == MSG_TYPE_WELCOME)
+        actions = machine_on_welcome(&session->machine, now_ms, &m.welcome);
+    else if (message->type == MSG_TYPE_ERROR)
+        actions = machine_on_refusal(&session->machine, now_ms, &m.error);
+    pump_do(session, now_ms, actions);
+}
+
+static void
+pump_error(struct muster_session *session, uint64_t now_ms, const struct wire_message *message)
+{
+    struct call        *call = map_get(&session->calls, message->request);
+    struct msg_error    m;
+    struct muster_error error;
+    muster_err          code;
+    bool                again;
+
+    if (wire_decode_error(message->body, &m) != MUSTER_OK)
+        return;
+    code = error_from_number(m.code);
+    if (code == MUSTER_ERR_SESSION) {
+        /* The request stays and is asked again in the new session. */
+        pump_do(session, now_ms, machine_on_session_lost(&session->machine, now_ms));
+        return;
+    }
+    if (call == NULL || code == MUSTER_OK)
+        return;
+    (void)error_set(&error, code, "%.*s", (int)m.detail.bytes, (const char *)m.detail.data);
+    again = code == MUSTER_ERR_BUSY || (call->retry != NULL && call->retry(call, code));
+    if (!again) {
+        call_end(call, &error);
+        return;
+    }
+    call->error = error;        /* told when the time-out comes first */
+    call_again(call, now_ms + (m.retry_after_ms > 0 ? m.retry_after_ms : PUMP_RETRY_MS));
+}
+
+static void
+pump_message(struct muster_session *session, uint64_t now_ms, const struct wire_message *message)
+{
+    struct call *call;
+
+    if (message->request != 0 && message->request == session->hello_request) {
+        pump_greeted(session, now_ms, message);
+        return;
+    }
+    if (message->request != 0 && message->request == session->goodbye_request) {
+        session->close_by_ms = 0;
+        return;
+    }
+    if (message->type == MSG_TYPE_ERROR) {
+        pump_error(session, now_ms, message);
+        return;
+    }
+    call = map_get(&session->calls, message->request);
+    if (call == NULL)
+        return;                 /* BEAT_ACK, or an answer that nobody waits for any more */
+    if (call->piece != NULL) {
+        call->piece(call, message->type, message->body);
+        return;
+    }
+    call->error = (struct muster_error){ 0 };
+    call->answer_type = message->type;
+    buffer_append_slice(&call->answer, message->body);
+    call_end(call, NULL);
+}
+
+/* Everything that lies at the link; true when there was something. */
+static bool
+pump_receive(struct muster_session *session, uint64_t now_ms)
+{
+    struct slice        bytes;
+    struct wire_frame   frame;
+    struct wire_message message;
+    bool                any = false;
+
+    while (session->link != NULL && link_client_receive(session->link, &bytes)) {
+        any = true;
+        machine_on_heard(&session->machine, now_ms);
+        if (wire_frame_open(bytes, &frame) != MUSTER_OK)
+            continue;
+        while (wire_frame_next(&frame, &message) == MUSTER_OK) {
+            const struct link_client *link = session->link;
+
+            pump_message(session, now_ms, &message);
+            if (session->link != link)
+                break;          /* the frame went with the connection */
+        }
+    }
+    return any;
+}
+
+/* ---- time ---- */
+
+static void
+pump_deadlines(struct muster_session *session, uint64_t now_ms)
+{
+    struct heap_node *first;
+
+    while ((first = heap_first(&session->deadlines)) != NULL && first->key <= now_ms) {
+        struct call        *call = CONTAINER(first, struct call, deadline);
+        struct muster_error error = call->error;
+
+        if (error.code == MUSTER_OK && session->machine.state == MACHINE_READY)
+            (void)error_set(&error, MUSTER_ERR_TIMEOUT, "no answer from %s in time",
+                            session->address);
+        else if (error.code == MUSTER_OK)
+            (void)error_set(&error, MUSTER_ERR_TIMEOUT, "%s is away: %s", session->address,
+                            session->machine.error.detail);
+        call_end(call, &error);
+    }
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int
+pump_poll_ms(const struct muster_session *session, uint64_t now_ms)
+{
+    uint64_t wake_ms = earlier(machine_wake_ms(&session->machine), feeds_wake_ms(session));
+
+    if (heap_first(&session->deadlines) != NULL)
+        wake_ms = earlier(wake_ms, heap_first(&session->deadlines)->key);
+    if (session->frame_stuck)
+        wake_ms = earlier(wake_ms, now_ms + PUMP_STUCK_MS);
+    else if (session->machine.state == MACHINE_READY) {
+        for (struct list *at = session->unsent.next; at != &session->unsent; at = at->next)
+            wake_ms = earlier(wake_ms, CONTAINER(at, struct call, link)->not_before_ms);
+    }
+    if (session->closing)
+        wake_ms = earlier(wake_ms, session->close_by_ms);
+    if (wake_ms <= now_ms)
+        return 0;
+    return wake_ms - now_ms > 60000 ? 60000 : (int)(wake_ms - now_ms);
+}
+
+static void
+pump_goodbye(struct muster_session *session, uint64_t now_ms)
+{
+    union wire_any m = { 0 };
+
+    if (!session->closing || session->goodbye_request != 0)
+        return;
+    if (session->machine.state != MACHINE_READY) {
+        session->close_by_ms = 0;
+        return;
+    }
+    if (session->close_by_ms == CLIENT_NEVER)
+        session->close_by_ms = now_ms + PUMP_GOODBYE_MS;
+    session->goodbye_request = pump_say(session, MSG_TYPE_GOODBYE, &m);
+    (void)pump_flush(session);
+}
+
+static void
+pump_interrupts(struct muster_session *session)
+{
+    uint64_t interrupts = atomic_load(&session->interrupts);
+
+    if (interrupts != session->interrupts_told) {
+        session->interrupts_told = interrupts;
+        waiters_wake(session, NULL);
+    }
+}
+
+/* Returns for how long to poll. */
+static int
+pump_turn(struct muster_session *session)
+{
+    uint64_t   now_ms = clock_now_ms();
+    eventfd_t  count;
+
+    session->turning = true;
+    if (eventfd_read(session->wake_fd, &count) == 0)
+        session->woken = false;
+    pump_interrupts(session);
+    pump_link(session, now_ms);
+    (void)pump_receive(session, now_ms);
+    pump_do(session, now_ms, machine_on_time(&session->machine, now_ms));
+    pump_deadlines(session, now_ms);
+    feeds_on_time(session, now_ms);
+    pump_send(session, now_ms);
+    pump_goodbye(session, now_ms);
+    /* The link's descriptor tells of a change once: what came while we sent
+     * would not be told again. */
+    if (pump_receive(session, now_ms)) {
+        pump_send(session, now_ms);
+        session->turning = false;
+        return 0;
+    }
+    session->turning = false;
+    return pump_poll_ms(session, now_ms);
+}
+
+static void
+pump_poll(struct muster_session *session, int timeout_ms)
+{
+    struct pollfd fds[3] = { { .fd = session->wake_fd, .events = POLLIN },
+                             { .fd = -1, .events = POLLIN },
+                             { .fd = -1, .events = POLLIN } };
+
+    if (session->link != NULL) {
+        fds[1].fd = link_client_fd(session->link);
+        fds[2].fd = link_client_state_fd(session->link);
+    }
+    (void)poll(fds, 3, timeout_ms);
+}
+
+void *
+pump_run(void *context)
+{
+    struct muster_session *session = context;
+
+    pthread_mutex_lock(&session->lock);
+    pump_open_link(session, clock_now_ms());
+    for (;;) {
+        int timeout_ms = pump_turn(session);
+
+        if (session->closing && clock_now_ms() >= session->close_by_ms)
+            break;
+        pthread_mutex_unlock(&session->lock);
+        pump_poll(session, timeout_ms);
+        pthread_mutex_lock(&session->lock);
+    }
+    pthread_mutex_unlock(&session->lock);
+    if (session->link != NULL)
+        link_client_close(session->link);
+    session->link = NULL;
+    return NULL;
+}
