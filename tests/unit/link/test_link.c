@@ -1,0 +1,742 @@
+/* test_link.c - who gets in, whose frames arrive, and what happens to the rest
+ *
+ * Method: a real server and real clients on loopback or a local socket, each
+ * with fresh keys.  A story says what is done; then the state of the client and
+ * what the server reports are waited for and compared.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "clock.h"
+#include "link.h"
+#include "stories.h"
+
+enum { FRAME_MAX = 256 * 1024, WAIT_MS = 10000 };
+
+static struct key *manager_key;
+
+/* ---- a server, its table and clients ---- */
+
+static struct key *
+new_key(const char *name)
+{
+    struct key *key = NULL;
+
+    assert_int_equal(key_make(AUTH_ROLE_CLIENT, name, key_public(manager_key), &key, NULL),
+                     MUSTER_OK);
+    return key;
+}
+
+/* A table of at most one key, with options. */
+static struct auth_table *
+table_of(const struct key *key, const char *options)
+{
+    struct buffer       text = { 0 };
+    struct auth_table  *table = NULL;
+    struct muster_error error = { 0 };
+    char                hex[2 * KEY_BYTES + 1];
+
+    if (key != NULL)
+        buffer_printf(&text, "%s client %s %s\n", auth_key_text(hex, key_public(key)), key_name(key),
+                      options != NULL ? options : "");
+    if (auth_table_parse(buffer_slice(&text), "test", &table, &error) != MUSTER_OK)
+        fail_msg("%s", error.detail);
+    buffer_free(&text);
+    return table;
+}
+
+static struct link_server *
+server_at(const char *endpoint, struct auth_table *table, uint32_t connections_max)
+{
+    struct link_server_config config = { .endpoint = endpoint,
+                                         .key = manager_key,
+                                         .frame_bytes_max = FRAME_MAX,
+                                         .connections_max = connections_max };
+    struct link_server       *server = NULL;
+    struct muster_error       error = { 0 };
+
+    if (link_server_open(&config, table, &server, &error) != MUSTER_OK)
+        fail_msg("%s", error.detail);
+    return server;
+}
+
+static struct link_client *
+client_at(const char *endpoint, const struct key *key)
+{
+    struct link_client_config config = { .endpoint = endpoint,
+                                         .key = key,
+                                         .frame_bytes_max = FRAME_MAX,
+                                         .reconnect_ms_min = 20,
+                                         .reconnect_ms_max = 200 };
+    struct link_client       *client = NULL;
+
+    assert_int_equal(link_client_open(&config, &client, NULL), MUSTER_OK);
+    return client;
+}
+
+/* Everything that happened to one server and one client so far. */
+struct world {
+    struct link_server *server;
+    struct link_client *client;
+    struct link_peer    from;
+    uint64_t            frames;        /* that the server received */
+    uint64_t            frame_bytes;   /* of the last one */
+    uint64_t            gone;          /* peers reported gone */
+    uint64_t            gone_last;
+    uint64_t            answers;       /* that the client received */
+    enum link_state     state;
+    uint64_t            connections;
+    struct muster_error why;
+};
+
+static void
+world_turn(struct world *w, int wait_ms)
+{
+    struct pollfd fds[3] = { { .fd = -1 }, { .fd = -1 }, { .fd = -1 } };
+    struct slice  frame;
+    uint64_t      peer;
+
+    for (unsigned i = 0; i < 3; i++)
+        fds[i].events = POLLIN;
+    if (w->server != NULL)
+        fds[0].fd = link_server_fd(w->server);
+    if (w->client != NULL) {
+        fds[1].fd = link_client_fd(w->client);
+        fds[2].fd = link_client_state_fd(w->client);
+    }
+    poll(fds, 3, wait_ms);
+    if (w->client != NULL) {
+        w->state = link_client_state(w->client, &w->connections, &w->why);
+        while (link_client_receive(w->client, &frame))
+            w->answers++;
+    }
+    if (w->server == NULL)
+        return;
+    while (link_server_receive(w->server, &w->from, &frame)) {
+        w->frames++;
+        w->frame_bytes = frame.bytes;
+    }
+    while (link_server_gone(w->server, &peer)) {
+        w->gone++;
+        w->gone_last = peer;
+    }
+}
+
+/* Let things happen until `condition` or the time is up; its value says which. */
+#define UNTIL(w, condition)                                                     \
+    ({                                                                          \
+        uint64_t until_ms_ = clock_now_ms() + WAIT_MS;                          \
+        while (!(condition) && clock_now_ms() < until_ms_)                      \
+            world_turn((w), 1000);                                              \
+        (condition);                                                            \
+    })
+
+static void
+world_close(struct world *w)
+{
+    link_client_close(w->client);
+    link_server_close(w->server);
+}
+
+static muster_err
+send_bytes(struct world *w, size_t bytes)
+{
+    struct buffer frame = { 0 };
+    muster_err    err;
+
+    buffer_extend(&frame, bytes);
+    memset(frame.data, 0x5a, bytes);
+    err = link_client_send(w->client, buffer_slice(&frame));
+    buffer_free(&frame);
+    return err;
+}
+
+static struct world
+world_connected(const struct key *key, const char *endpoint, const char *options)
+{
+    struct world w = { 0 };
+
+    w.server = server_at(endpoint, table_of(key, options), 100);
+    w.client = client_at(link_server_endpoint(w.server), key);
+    assert_true(UNTIL(&w, w.state == LINK_CONNECTED));
+    return w;
+}
+
+/* ---- the door ---- */
+
+struct door_case {
+    const char     *story;
+    const char     *endpoint;
+    bool            enrolled;
+    const char     *options;
+    bool            other_manager;     /* the client's authkey is of another manager */
+    enum link_state state;
+    muster_err      why;
+};
+
+static const struct door_case doors[] = {
+    { "an enrolled key is let in", "tcp://127.0.0.1:*", true, NULL, false, LINK_CONNECTED, MUSTER_OK },
+    { "a stranger's key is refused", "tcp://127.0.0.1:*", false, NULL, false, LINK_REFUSED,
+      MUSTER_ERR_AUTH },
+    { "an expired key is refused", "tcp://127.0.0.1:*", true, "not-after=2001-01-01", false,
+      LINK_REFUSED, MUSTER_ERR_AUTH },
+    { "a key that has not expired is let in", "tcp://127.0.0.1:*", true, "not-after=2999-01-01",
+      false, LINK_CONNECTED, MUSTER_OK },
+    { "a key from the wrong address is refused", "tcp://127.0.0.1:*", true, "from=10.0.0.0/8", false,
+      LINK_REFUSED, MUSTER_ERR_AUTH },
+    { "a key from the right address is let in", "tcp://127.0.0.1:*", true,
+      "from=10.0.0.0/8,127.0.0.0/8", false, LINK_CONNECTED, MUSTER_OK },
+    { "another manager's client is told so", "tcp://127.0.0.1:*", true, NULL, true,
+      LINK_WRONG_MANAGER, MUSTER_ERR_WRONG_MANAGER },
+    { "a wildcard address proves itself, too", "tcp://*:*", true, NULL, false, LINK_CONNECTED,
+      MUSTER_OK },
+    { "IPv6 works", "tcp://[::1]:*", true, "from=::1", false, LINK_CONNECTED, MUSTER_OK },
+    { "a local socket lets an enrolled key in", "ipc", true, NULL, false, LINK_CONNECTED, MUSTER_OK },
+    { "a local socket refuses strangers", "ipc", false, NULL, false, LINK_REFUSED, MUSTER_ERR_AUTH },
+    { "from= means TCP, so a local socket is refused", "ipc", true, "from=127.0.0.1", false,
+      LINK_REFUSED, MUSTER_ERR_AUTH },
+};
+
+static void
+local_endpoint(char out[static 64])
+{
+    char dir[] = "/tmp/muster-link-XXXXXX";
+
+    assert_non_null(mkdtemp(dir));
+    snprintf(out, 64, "ipc://%s/socket", dir);
+}
+
+static void
+remove_local(const char *endpoint)
+{
+    char  copy[64];
+    char *slash;
+
+    snprintf(copy, sizeof(copy), "%s", endpoint + strlen("ipc://"));
+    unlink(copy);
+    slash = strrchr(copy, '/');
+    *slash = '\0';
+    rmdir(copy);
+}
+
+static void
+test_door(void **state)
+{
+    const struct door_case *c = *state;
+    struct key             *key = new_key("somebody");
+    struct key             *other = NULL, *lost = NULL;
+    struct world            w = { 0 };
+    char                    local[64] = "";
+
+    assert_int_equal(key_make(AUTH_ROLE_MANAGER, "other", NULL, &other, NULL), MUSTER_OK);
+    assert_int_equal(key_make(AUTH_ROLE_CLIENT, "lost", key_public(other), &lost, NULL), MUSTER_OK);
+    if (strcmp(c->endpoint, "ipc") == 0)
+        local_endpoint(local);
+    w.server = server_at(local[0] != '\0' ? local : c->endpoint,
+                         table_of(c->enrolled ? key : NULL, c->options), 100);
+    w.client = client_at(strncmp(c->endpoint, "tcp://*", 7) == 0 ? "tcp://127.0.0.1:1" :
+                         link_server_endpoint(w.server), c->other_manager ? lost : key);
+    if (strncmp(c->endpoint, "tcp://*", 7) == 0) {
+        char        address[64];
+        const char *port = strrchr(link_server_endpoint(w.server), ':');
+
+        link_client_close(w.client);
+        snprintf(address, sizeof(address), "tcp://127.0.0.1%s", port);
+        w.client = client_at(address, key);
+    }
+    assert_true(UNTIL(&w, w.state == c->state));
+    assert_int_equal(w.why.code, c->why);
+    if (c->state == LINK_CONNECTED) {
+        assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+        assert_true(UNTIL(&w, w.frames == 1));
+        assert_memory_equal(w.from.key, key_public(key), KEY_BYTES);
+        assert_string_equal(w.from.address, local[0] != '\0' ? "" :
+                            c->endpoint[6] == '[' ? "::1" : "127.0.0.1");
+    } else {
+        assert_int_equal(w.connections, 0);
+    }
+    world_close(&w);
+    if (local[0] != '\0')
+        remove_local(local);
+    key_free(key);
+    key_free(other);
+    key_free(lost);
+}
+
+/* ---- stories in code ---- */
+
+static void
+story_private_socket(struct key *key)
+{
+    char         local[64];
+    struct world w;
+    struct stat  st;
+
+    local_endpoint(local);
+    w = world_connected(key, local, NULL);
+    assert_int_equal(stat(local + strlen("ipc://"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    world_close(&w);
+    remove_local(local);
+}
+
+static void
+story_revoked(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+    uint64_t     begin_ms;
+
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    begin_ms = clock_now_ms();
+    link_server_set_keys(w.server, table_of(NULL, NULL));
+    assert_null(link_server_entry(w.server, key_public(key)));
+    (void)send_bytes(&w, 6);
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_true(clock_now_ms() - begin_ms < 1000);
+    assert_int_equal(w.gone_last, w.from.peer);
+    assert_int_equal(w.frames, 1);              /* nothing of it is heard any more */
+    assert_true(UNTIL(&w, w.state == LINK_REFUSED));
+    world_close(&w);
+}
+
+/* Through the door, but not yet heard of: its first frame comes after the revocation. */
+static void
+story_revoked_silent(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+
+    link_server_set_keys(w.server, table_of(NULL, NULL));
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.state == LINK_REFUSED));
+    assert_int_equal(w.frames, 0);
+    assert_int_equal(w.gone, 0);                /* it was never handed out */
+    world_close(&w);
+}
+
+static void
+story_expires(struct key *key)
+{
+    char         options[64], date[32];
+    time_t       soon = time(NULL) + 1;
+    struct tm    tm;
+    struct world w;
+
+    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&soon, &tm));
+    snprintf(options, sizeof(options), "not-after=%s", date);
+    w = world_connected(key, "tcp://127.0.0.1:*", options);
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_true(UNTIL(&w, w.state == LINK_REFUSED));
+    world_close(&w);
+}
+
+static void
+story_nobody(struct key *key)
+{
+    struct world w = { 0 };
+
+    w.client = client_at("tcp://127.0.0.1:1", key);
+    assert_true(UNTIL(&w, strstr(w.why.detail, "nobody listens") != NULL));
+    assert_int_equal(w.state, LINK_CONNECTING);
+    assert_int_equal(w.why.code, MUSTER_ERR_UNREACHABLE);
+    assert_int_equal(send_bytes(&w, 5), MUSTER_ERR_BUSY);
+    world_close(&w);
+}
+
+/* A listener of ours; `greeting` is sent to whoever connects, then it hangs up.
+ * NULL: it accepts and stays silent. */
+static int
+listener(char endpoint[static 64])
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t          bytes = sizeof(address);
+    int                fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
+    snprintf(endpoint, 64, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
+    return fd;
+}
+
+static void
+story_not_muster(struct key *key)
+{
+    static const char banner[] = "SSH-2.0-OpenSSH_9.2\r\n";
+    char              endpoint[64];
+    struct world      w = { 0 };
+    int               fd = listener(endpoint);
+    uint64_t          until_ms = clock_now_ms() + WAIT_MS;
+
+    w.client = client_at(endpoint, key);
+    while (w.state != LINK_WRONG_MANAGER && clock_now_ms() < until_ms) {
+        int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+        if (peer >= 0) {
+            assert_int_equal(send(peer, banner, sizeof(banner), MSG_NOSIGNAL), sizeof(banner));
+            close(peer);
+        }
+        world_turn(&w, 20);
+    }
+    assert_int_equal(w.state, LINK_WRONG_MANAGER);
+    world_close(&w);
+    close(fd);
+}
+
+static void
+story_comes_later(struct key *key)
+{
+    char         endpoint[64];
+    struct world w = { 0 };
+
+    close(listener(endpoint));          /* a port that is free now */
+    w.client = client_at(endpoint, key);
+    assert_true(UNTIL(&w, w.why.code == MUSTER_ERR_UNREACHABLE));
+    w.server = server_at(endpoint, table_of(key, NULL), 100);
+    assert_true(UNTIL(&w, w.state == LINK_CONNECTED));
+    world_close(&w);
+}
+
+static void
+story_restart(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+    char         endpoint[64];
+
+    snprintf(endpoint, sizeof(endpoint), "%s", link_server_endpoint(w.server));
+    assert_int_equal(w.connections, 1);
+    link_server_close(w.server);
+    w.server = NULL;
+    assert_true(UNTIL(&w, w.state == LINK_LOST));
+    assert_int_equal(send_bytes(&w, 5), MUSTER_ERR_BUSY);
+    w.server = server_at(endpoint, table_of(key, NULL), 100);
+    assert_true(UNTIL(&w, w.state == LINK_CONNECTED));
+    assert_int_equal(w.connections, 2);
+    assert_int_equal(send_bytes(&w, 7), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    assert_int_equal(w.frame_bytes, 7);
+    world_close(&w);
+}
+
+static void
+story_largest(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+
+    assert_int_equal(send_bytes(&w, FRAME_MAX), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    assert_int_equal(w.frame_bytes, FRAME_MAX);
+    world_close(&w);
+}
+
+/* A client that does not keep to our limits: libzmq without link/. */
+struct raw {
+    void *context, *dealer;
+};
+
+static struct raw
+raw_at(const char *endpoint, const struct key *key, const char *routing)
+{
+    struct raw raw = { .context = zmq_ctx_new() };
+    int        linger = 0;
+
+    raw.dealer = zmq_socket(raw.context, ZMQ_DEALER);
+    zmq_setsockopt(raw.dealer, ZMQ_LINGER, &linger, sizeof(linger));
+    zmq_setsockopt(raw.dealer, ZMQ_CURVE_SERVERKEY, key_public(manager_key), KEY_BYTES);
+    zmq_setsockopt(raw.dealer, ZMQ_CURVE_PUBLICKEY, key_public(key), KEY_BYTES);
+    zmq_setsockopt(raw.dealer, ZMQ_CURVE_SECRETKEY, key_secret(key), KEY_BYTES);
+    if (routing != NULL)
+        assert_int_equal(zmq_setsockopt(raw.dealer, ZMQ_ROUTING_ID, routing, strlen(routing)), 0);
+    assert_int_equal(zmq_connect(raw.dealer, endpoint), 0);
+    return raw;
+}
+
+static void
+raw_close(struct raw *raw)
+{
+    zmq_close(raw->dealer);
+    zmq_ctx_term(raw->context);
+}
+
+static void
+story_too_large(struct key *key)
+{
+    static char  bytes[FRAME_MAX + 1];
+    struct world w = { 0 };
+    struct raw   raw;
+
+    w.server = server_at("tcp://127.0.0.1:*", table_of(key, NULL), 100);
+    raw = raw_at(link_server_endpoint(w.server), key, NULL);
+    assert_int_equal(zmq_send(raw.dealer, "hi", 2, 0), 2);
+    assert_true(UNTIL(&w, w.frames == 1));
+    assert_int_equal(zmq_send(raw.dealer, bytes, sizeof(bytes), 0), sizeof(bytes));
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_int_equal(w.frames, 1);
+    raw_close(&raw);
+    world_close(&w);
+}
+
+static void
+story_parts(struct key *key)
+{
+    struct world w = { 0 };
+    struct raw   raw;
+
+    w.server = server_at("tcp://127.0.0.1:*", table_of(key, NULL), 100);
+    raw = raw_at(link_server_endpoint(w.server), key, NULL);
+    assert_int_equal(zmq_send(raw.dealer, "hi", 2, 0), 2);
+    assert_true(UNTIL(&w, w.frames == 1));
+    assert_int_equal(zmq_send(raw.dealer, "a", 1, ZMQ_SNDMORE), 1);
+    assert_int_equal(zmq_send(raw.dealer, "b", 1, ZMQ_SNDMORE), 1);
+    assert_int_equal(zmq_send(raw.dealer, "c", 1, 0), 1);
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_int_equal(w.frames, 1);
+    raw_close(&raw);
+    world_close(&w);
+}
+
+static void
+story_own_routing(struct key *key)
+{
+    struct world w = { 0 };
+    struct raw   raw;
+    uint64_t     until_ms = clock_now_ms() + 500;
+
+    w.server = server_at("tcp://127.0.0.1:*", table_of(key, NULL), 100);
+    raw = raw_at(link_server_endpoint(w.server), key, "me");
+    assert_int_equal(zmq_send(raw.dealer, "hi", 2, 0), 2);
+    while (clock_now_ms() < until_ms)
+        world_turn(&w, 50);
+    assert_int_equal(w.frames, 0);
+    raw_close(&raw);
+    world_close(&w);
+}
+
+static void
+story_slow(struct key *key)
+{
+    struct world  w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+    struct buffer frame = { 0 };
+    muster_err    err = MUSTER_OK;
+    uint64_t      sent = 0;
+
+    buffer_extend(&frame, FRAME_MAX);
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    /* The client does not read: queues and kernel buffers fill. */
+    while ((err = link_server_send(w.server, w.from.peer, buffer_slice(&frame))) == MUSTER_OK &&
+           sent < 100000)
+        sent++;
+    assert_int_equal(err, MUSTER_ERR_BUSY);
+    assert_true(sent >= 32);
+    assert_int_equal(link_server_send(w.server, w.from.peer + 1, buffer_slice(&frame)),
+                     MUSTER_ERR_NOT_FOUND);
+    assert_true(UNTIL(&w, w.answers == sent));  /* all that was accepted arrives */
+    assert_int_equal(link_server_send(w.server, w.from.peer, buffer_slice(&frame)), MUSTER_OK);
+    assert_true(UNTIL(&w, w.answers == sent + 1));
+    buffer_free(&frame);
+    world_close(&w);
+}
+
+static void
+story_gone(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+    uint64_t     first;
+
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    first = w.from.peer;
+    link_client_close(w.client);
+    w.client = NULL;
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_int_equal(w.gone_last, first);
+    assert_int_equal(link_server_send(w.server, first, slice_text("x")), MUSTER_ERR_NOT_FOUND);
+    w.state = LINK_CONNECTING;
+    w.client = client_at(link_server_endpoint(w.server), key);
+    assert_true(UNTIL(&w, w.state == LINK_CONNECTED));
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 2));
+    assert_true(w.from.peer > first);
+    assert_int_equal(w.gone, 1);
+    world_close(&w);
+}
+
+static void
+story_cut(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    assert_int_equal(link_server_send(w.server, w.from.peer, slice_text("why")), MUSTER_OK);
+    link_server_cut(w.server, w.from.peer);
+    link_server_cut(w.server, w.from.peer);
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_int_equal(w.answers, 1);             /* the last word arrived */
+    assert_true(UNTIL(&w, w.connections == 2)); /* the key is still welcome */
+    world_close(&w);
+}
+
+static void
+story_key_full(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", "max-connections=1");
+    struct world second = { 0 };
+
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    second.client = client_at(link_server_endpoint(w.server), key);
+    for (uint64_t until_ms = clock_now_ms() + WAIT_MS;
+         second.why.code != MUSTER_ERR_FULL && clock_now_ms() < until_ms;) {
+        world_turn(&second, 20);
+        world_turn(&w, 0);
+    }
+    assert_int_equal(second.why.code, MUSTER_ERR_FULL);
+    assert_int_equal(second.state, LINK_CONNECTING);
+    /* When the first one leaves, the second gets in by itself. */
+    link_client_close(w.client);
+    w.client = NULL;
+    for (uint64_t until_ms = clock_now_ms() + WAIT_MS;
+         second.state != LINK_CONNECTED && clock_now_ms() < until_ms;) {
+        world_turn(&second, 20);
+        world_turn(&w, 0);
+    }
+    assert_int_equal(second.state, LINK_CONNECTED);
+    world_close(&second);
+    world_close(&w);
+}
+
+static void
+story_in_use(struct key *key)
+{
+    char                      endpoint[64];
+    int                       fd = listener(endpoint);
+    struct link_server_config config = { .endpoint = endpoint, .key = manager_key,
+                                         .frame_bytes_max = FRAME_MAX, .connections_max = 10 };
+    struct link_server       *server = NULL;
+    struct muster_error       error = { 0 };
+
+    assert_int_equal(link_server_open(&config, table_of(key, NULL), &server, &error),
+                     MUSTER_ERR_EXISTS);
+    assert_null(server);
+    close(fd);
+    config.endpoint = "tcp://192.0.2.1:7717";
+    assert_int_equal(link_server_open(&config, table_of(key, NULL), &server, &error),
+                     MUSTER_ERR_INVALID);
+    config.endpoint = "udp://127.0.0.1:7717";
+    assert_int_equal(link_server_open(&config, table_of(key, NULL), &server, &error),
+                     MUSTER_ERR_INVALID);
+}
+
+/* Connections that never say anything do not keep an honest one out. */
+static void
+story_crowd(struct key *key)
+{
+    enum { CROWD = 400 };
+    struct world       w = { 0 };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int                fds[CROWD];
+
+    w.server = server_at("tcp://127.0.0.1:*", table_of(key, NULL), 5);
+    address.sin_port = htons((uint16_t)atoi(strrchr(link_server_endpoint(w.server), ':') + 1));
+    for (unsigned i = 0; i < CROWD; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&address, sizeof(address)), 0);
+        world_turn(&w, 0);
+    }
+    w.client = client_at(link_server_endpoint(w.server), key);
+    assert_true(UNTIL(&w, w.state == LINK_CONNECTED));
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    for (unsigned i = 0; i < CROWD; i++)
+        close(fds[i]);
+    world_close(&w);
+}
+
+/* Frames that are not read at once do not lose the wake-up. */
+static void
+story_wake(struct key *key)
+{
+    struct world     w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+    struct pollfd    fd = { .fd = link_server_fd(w.server), .events = POLLIN };
+    struct link_peer from;
+    struct slice     frame;
+    uint64_t         frames = 0;
+
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    while (frames < 10) {
+        /* One at a time, an answer after each: any call may swallow a signal. */
+        assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+        if (!link_server_receive(w.server, &from, &frame))
+            continue;
+        frames++;
+        assert_int_equal(link_server_send(w.server, from.peer, frame), MUSTER_OK);
+    }
+    assert_true(UNTIL(&w, w.answers == 10));
+    world_close(&w);
+}
+
+struct story_case {
+    const char *story;
+    void (*run)(struct key *key);
+};
+
+static const struct story_case stories[] = {
+    { "a local socket is private", story_private_socket },
+    { "a revoked key is cut within a second and refused", story_revoked },
+    { "a key revoked before its first frame is not heard", story_revoked_silent },
+    { "a key that expires while connected is cut", story_expires },
+    { "nobody listening is told apart and waited for", story_nobody },
+    { "something that is not muster is a wrong manager", story_not_muster },
+    { "a manager that comes later is found", story_comes_later },
+    { "a manager that restarts is found again, and counted", story_restart },
+    { "the largest frame passes", story_largest },
+    { "a larger frame ends the connection", story_too_large },
+    { "a message of several parts ends the connection", story_parts },
+    { "a routing id of the client's choice is not heard", story_own_routing },
+    { "a slow peer gives BUSY and loses nothing", story_slow },
+    { "a peer that leaves is reported once, and comes back as another", story_gone },
+    { "a cut peer hears the last word", story_cut },
+    { "max-connections holds the next one back until there is room", story_key_full },
+    { "addresses in use or not ours are named", story_in_use },
+    { "a silent crowd keeps nobody out", story_crowd },
+    { "no wake-up is lost", story_wake },
+};
+
+static void
+test_story(void **state)
+{
+    const struct story_case *c = *state;
+    struct key              *key = new_key("somebody");
+
+    c->run(key);
+    key_free(key);
+}
+
+int
+main(void)
+{
+    int failed;
+
+    assert(auth_start(NULL) == MUSTER_OK);
+    assert(key_make(AUTH_ROLE_MANAGER, "manager", NULL, &manager_key, NULL) == MUSTER_OK);
+    failed = STORIES("the door", doors, test_door);
+    failed += STORIES("frames and connections", stories, test_story);
+    key_free(manager_key);
+    return failed;
+}
