@@ -30,8 +30,8 @@ printf '#include <stddef.h>\nint LLVMFuzzerTestOneInput(const unsigned char *, s
 
 # The caller's make jobs and sanitizer options are not meant for this build.
 unset MAKEFLAGS ASAN_OPTIONS
-CC=$clang cmake -S "$root" -B "$build" -DMUSTER_FUZZ=ON -DMUSTER_SANITIZE=ON >"$build/configure.log" ||
-    { cat "$build/configure.log"; exit 1; }
+CC=$clang cmake -S "$root" -B "$build" -DMUSTER_FUZZ=ON -DMUSTER_SANITIZE=ON \
+    >"$build/configure.log" || { cat "$build/configure.log"; exit 1; }
 cmake --build "$build" --target fuzz_harnesses --parallel 2 >"$build/build.log" 2>&1 ||
     { tail -40 "$build/build.log"; exit 1; }
 "$build/tests/fuzz/fuzz_seeds" "$build/seeds"
