@@ -1,5 +1,8 @@
+/* main.c - the `muster` program: see command.c */
+#include "command.h"
+
 int
-main(void)
+main(int argc, char **argv)
 {
-    return 70;
+    return command_main(argc, argv);
 }

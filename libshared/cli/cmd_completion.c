@@ -1,0 +1,237 @@
+/* cmd_completion.c - muster completion bash|zsh|fish: from the same tables as --help */
+#include <string.h>
+
+#include "commands.h"
+
+static const struct example completion_examples[] = {
+    { "bash, for this shell", "source <(muster completion bash)" },
+    { "bash, for good", "muster completion bash > ~/.local/share/bash-completion/completions/muster" },
+    { "zsh (the folder must be in $fpath)", "muster completion zsh > ~/.zfunc/_muster" },
+    { "fish", "muster completion fish > ~/.config/fish/completions/muster.fish" },
+    EXAMPLES_END,
+};
+
+/* Words behind the command itself. */
+static const struct {
+    const char *command;
+    const char *words;
+} completion_words[] = {
+    { "key", "init add list revoke" },
+    { "completion", "bash zsh fish" },
+    { "wait", "last all" }, { "job", "last" }, { "tasks", "last" }, { "output", "last" },
+    { "cancel", "last all" }, { "retry", "last" }, { "why", "last" },
+};
+
+static const char *
+completion_words_of(const struct command *command)
+{
+    for (size_t i = 0; i < sizeof(completion_words) / sizeof(completion_words[0]); i++)
+        if (strcmp(completion_words[i].command, command->name) == 0)
+            return completion_words[i].words;
+    return "";
+}
+
+static void
+completion_names(const char *before)
+{
+    for (const struct command *const *command = commands; *command != NULL; command++) {
+        printf("%s%s", before, (*command)->name);
+        if ((*command)->alias != NULL)
+            printf("%s%s", before, (*command)->alias);
+    }
+}
+
+static void
+completion_bash_options(const struct command *command, bool values)
+{
+    for (const struct option_group *const *group = command->groups; *group != NULL; group++)
+        for (const struct option *row = (*group)->rows; row->name != NULL; row++)
+            if (!values || option_takes_value(row))
+                printf(" --%s", row->name);
+}
+
+/* Options whose value is a file or folder, as a pattern of case. */
+static void
+completion_bash_files(enum option_names names, const char *action)
+{
+    const char *bar = "";
+
+    printf("        ");
+    for (const struct command *const *command = commands; *command != NULL; command++)
+        for (const struct option_group *const *group = (*command)->groups; *group != NULL; group++)
+            for (const struct option *row = (*group)->rows; row->name != NULL; row++)
+                if (row->names == names) {
+                    printf("%s--%s", bar, row->name);
+                    bar = "|";
+                }
+    printf(") %s; return ;;\n", action);
+}
+
+static void
+completion_bash(void)
+{
+    printf("# bash completion for muster; made by `muster completion bash`\n"
+           "_muster() {\n"
+           "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+           "    local i command= commands=\"");
+    completion_names(" ");
+    printf("\"\n"
+           "    COMPREPLY=()\n"
+           "    case $prev in\n");
+    completion_bash_files(NAMES_FILE, "COMPREPLY=($(compgen -f -- \"$cur\"))");
+    completion_bash_files(NAMES_FOLDER, "COMPREPLY=($(compgen -d -- \"$cur\"))");
+    printf("    esac\n"
+           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+           "        case ${COMP_WORDS[i]} in\n"
+           "        --connect|--authkey-file) ((i++)) ;;\n"
+           "        -*) ;;\n"
+           "        *) command=${COMP_WORDS[i]}; break ;;\n"
+           "        esac\n"
+           "    done\n"
+           "    case $command in\n"
+           "    '') COMPREPLY=($(compgen -W \"$commands");
+    completion_bash_options(&command_help, false);
+    printf("\" -- \"$cur\")) ;;\n");
+    for (const struct command *const *command = commands; *command != NULL; command++) {
+        printf("    %s%s%s)\n", (*command)->name, (*command)->alias != NULL ? "|" : "",
+               (*command)->alias != NULL ? (*command)->alias : "");
+        printf("        if [[ $cur == -* ]]; then\n            COMPREPLY=($(compgen -W \"");
+        completion_bash_options(*command, false);
+        printf("\" -- \"$cur\"))\n        else\n");
+        if ((*command)->stop_at_operand)
+            printf("            COMPREPLY=($(compgen -c -f -- \"$cur\"))\n");
+        else if (*command == &command_help)
+            printf("            COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\"))\n");
+        else
+            printf("            COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n",
+                   completion_words_of(*command));
+        printf("        fi ;;\n");
+    }
+    printf("    esac\n}\ncomplete -o filenames -o bashdefault -F _muster muster\n");
+}
+
+/* Single quotes and colons end a description in zsh and fish. */
+static void
+completion_text(const char *text, const char *escaped)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputs("'\\''", stdout);
+        else if (strchr(escaped, *text) != NULL)
+            printf("\\%c", *text);
+        else
+            putchar(*text);
+    }
+}
+
+static void
+completion_zsh_option(const struct option *row)
+{
+    static const char *const actions[] = { [NAMES_NOTHING] = "", [NAMES_FILE] = "_files",
+                                           [NAMES_FOLDER] = "_files -/" };
+
+    printf(" \\\n            '*--%s[", row->name);
+    completion_text(row->help, "[]:");
+    printf("]");
+    if (option_takes_value(row)) {
+        printf(":");
+        completion_text(row->value, "[]:");
+        printf(":%s", actions[row->names]);
+    }
+    printf("'");
+}
+
+static void
+completion_zsh(void)
+{
+    printf("#compdef muster\n# made by `muster completion zsh`\n_muster() {\n"
+           "    local -a commands=(");
+    for (const struct command *const *command = commands; *command != NULL; command++) {
+        printf("\n        '%s:", (*command)->name);
+        completion_text((*command)->summary, ":");
+        printf("'");
+    }
+    printf("\n    )\n"
+           "    local context state line\n"
+           "    _arguments -C '1:command:->command' '*::argument:->argument'\n"
+           "    case $state in\n"
+           "    command) _describe command commands ;;\n"
+           "    argument)\n        case $line[1] in\n");
+    for (const struct command *const *command = commands; *command != NULL; command++) {
+        const char *words = completion_words_of(*command);
+
+        printf("        %s) _arguments", (*command)->name);
+        for (const struct option_group *const *group = (*command)->groups; *group != NULL; group++)
+            for (const struct option *row = (*group)->rows; row->name != NULL; row++)
+                completion_zsh_option(row);
+        if ((*command)->stop_at_operand)
+            printf(" \\\n            '*::command:_normal'");
+        else if (words[0] != '\0')
+            printf(" \\\n            '*:argument:(%s)'", words);
+        printf(" ;;\n");
+    }
+    printf("        esac ;;\n    esac\n}\n_muster \"$@\"\n");
+}
+
+static void
+completion_fish(void)
+{
+    printf("# made by `muster completion fish`\n");
+    for (const struct command *const *command = commands; *command != NULL; command++) {
+        printf("complete -c muster -n __fish_use_subcommand -f -a %s -d '", (*command)->name);
+        completion_text((*command)->summary, "");
+        printf("'\n");
+        if (completion_words_of(*command)[0] != '\0')
+            printf("complete -c muster -n '__fish_seen_subcommand_from %s' -f -a '%s'\n",
+                   (*command)->name, completion_words_of(*command));
+        for (const struct option_group *const *group = (*command)->groups; *group != NULL; group++)
+            for (const struct option *row = (*group)->rows; row->name != NULL; row++) {
+                printf("complete -c muster -n '__fish_seen_subcommand_from %s' -l %s",
+                       (*command)->name, row->name);
+                if (row->letter != 0)
+                    printf(" -s %c", row->letter);
+                if (option_takes_value(row))
+                    printf(" %s", row->names == NAMES_NOTHING ? "-x" : "-r");
+                printf(" -d '");
+                completion_text(row->help, "");
+                printf("'\n");
+            }
+    }
+}
+
+static const struct {
+    const char *shell;
+    void      (*print)(void);
+} completion_shells[] = {
+    { "bash", completion_bash },
+    { "zsh", completion_zsh },
+    { "fish", completion_fish },
+};
+
+static int
+completion_run(struct cli *cli, void *settings, struct operands *operands)
+{
+    (void)cli;
+    (void)settings;
+    if (!command_operands(&command_completion, operands, 1, 1))
+        return EXIT_USAGE;
+    for (size_t i = 0; i < sizeof(completion_shells) / sizeof(completion_shells[0]); i++)
+        if (strcmp(operands->items[0], completion_shells[i].shell) == 0) {
+            completion_shells[i].print();
+            return EXIT_DONE;
+        }
+    return cli_usage("completion", "no completion for '%s'; there is bash, zsh and fish",
+                     operands->items[0]);
+}
+
+const struct command command_completion = {
+    .name = "completion",
+    .usage = "bash|zsh|fish",
+    .summary = "print the completion of a shell",
+    .text = "Prints a script for the shell, made from the tables that --help is made from. An "
+            "installation puts it into the usual places.",
+    .groups = command_no_options,
+    .examples = completion_examples,
+    .exits = command_exits_plain,
+    .run = completion_run,
+};
