@@ -43,7 +43,7 @@ path_of(char path[static PATH_MAX], const char *dir, const char *name, const cha
 static bool
 folder_is_empty(int fd)
 {
-    DIR                 *dir = fdopendir(dup(fd));
+    DIR                 *dir = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
     const struct dirent *entry;
     bool                 empty = dir != NULL;
 
