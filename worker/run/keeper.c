@@ -276,7 +276,7 @@ report_end(struct running *running)
     bool           failed = status != 0;
 
     report->end = WIFSIGNALED(status) ? RUN_SIGNALED : RUN_EXITED;
-    report->status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    report->status = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
     report->wall_us = clock_now_us() - running->started_us;
     report->cpu_us = running->usage.cpu_us;
     report->rss_bytes = running->usage.rss_bytes;

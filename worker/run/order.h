@@ -42,9 +42,9 @@ struct order {
 enum report_kind { REPORT_READY, REPORT_STARTED, REPORT_ENDED };
 
 enum run_end {
-    RUN_EXITED,                   /* status: exit code */
-    RUN_SIGNALED,                 /* status: signal */
-    RUN_TIMED_OUT,                /* status as of wait(2) */
+    RUN_EXITED,
+    RUN_SIGNALED,
+    RUN_TIMED_OUT,
     RUN_MEMORY,
     RUN_NOT_STARTED,              /* the task's fault: stage and error tell */
     RUN_FAULT,                    /* this worker's fault: stage and error tell */
@@ -59,7 +59,7 @@ struct report {
     uint32_t kind;
     uint32_t end;                 /* enum run_end */
     uint64_t task;
-    int32_t  status;
+    int32_t  status;              /* exit code; -N: ended by signal N */
     uint32_t stage;
     int32_t  error;               /* errno */
     int32_t  pid;                 /* of the task's leader; REPORT_READY: of the keeper */

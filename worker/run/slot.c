@@ -160,6 +160,7 @@ slot_receive(struct slot *slot, struct report *report_out)
         return 0;
     if (got != sizeof(*report_out)) {
         slot->state = SLOT_BROKEN;
+        close_all(&slot->socket, 1);
         return -1;
     }
     if (report_out->kind == REPORT_READY)
@@ -168,4 +169,10 @@ slot_receive(struct slot *slot, struct report *report_out)
         report_out->kind == REPORT_ENDED)
         slot->state = SLOT_IDLE;
     return 1;
+}
+
+void
+slot_pipe_ended(struct slot *slot, unsigned stream)
+{
+    close_all(&slot->pipes[stream], 1);
 }

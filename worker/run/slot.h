@@ -36,5 +36,7 @@ muster_err slot_run(struct slot *slot, struct order *order, struct slice strings
 void       slot_kill(const struct slot *slot, uint64_t task, bool hard);
 /* 1: a report; 0: nothing now; -1: the keeper is gone (the slot is BROKEN now). */
 int        slot_receive(struct slot *slot, struct report *report_out);
+/* Nobody is left who could write: only when the keeper is dead. */
+void       slot_pipe_ended(struct slot *slot, unsigned stream);
 
 #endif
