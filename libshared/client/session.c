@@ -183,6 +183,21 @@ out_free:
     return err;
 }
 
+/* What nobody waits for any more belongs to whoever submitted it. */
+static void
+session_end_calls(struct muster_session *session)
+{
+    struct muster_error closed = { 0 };
+    struct call        *call;
+    size_t              cursor = 0;
+
+    (void)error_set(&closed, MUSTER_ERR_CLOSED, "the session was closed");
+    session->machine.state = MACHINE_FAILED;        /* nothing new is submitted now */
+    session->machine.error = closed;
+    while ((call = map_next(&session->calls, &cursor, NULL)) != NULL)
+        call_end(call, &closed);
+}
+
 void
 muster_session_close(struct muster_session *session)
 {
@@ -195,6 +210,7 @@ muster_session_close(struct muster_session *session)
     session_wake(session);
     pthread_mutex_unlock(&session->lock);
     pthread_join(session->thread, NULL);
+    session_end_calls(session);
     session_free(session);
 }
 

@@ -1,0 +1,160 @@
+/* fleet.c - a private manager and worker for one program
+ *
+ *   program --lifeline--> worker --lifeline of the manager, held--> manager
+ *      `--------lifeline------------------------------------------->---'
+ *
+ * 1. Everything lies in one private folder, which the manager removes when it
+ *    ends (--ephemeral); so does fleet_stop, whoever is first.
+ * 2. When the program ends, however it ends, its pipes close.  The worker
+ *    holds the manager's, too: so the manager ends after the worker, and the
+ *    folder goes when nobody uses it any more.
+ */
+#include <muster/fleet.h>
+#include <muster/key.h>
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "program.h"
+
+enum { FLEET_READY_MS = 10000, FLEET_STOP_MS = 10000 };
+
+struct muster_fleet {
+    char          *dir;
+    char          *address;
+    char          *client_key;
+    char          *worker_key;
+    char          *spool;
+    struct program manager;
+    struct program worker;
+};
+
+static char *
+fleet_text(const char *before, const char *middle, const char *after)
+{
+    struct buffer text = { 0 };
+
+    buffer_printf(&text, "%s%s%s", before, middle, after);
+    (void)buffer_text(&text);
+    return (char *)text.data;
+}
+
+/* The path of a socket is short, so a deep TMPDIR cannot be used.  Not below
+ * XDG_RUNTIME_DIR: that is small and in memory, often mounted noexec, and the
+ * scratch folders of tasks lie here. */
+static muster_err
+fleet_make_dir(struct muster_fleet *fleet, struct muster_error *error)
+{
+    const size_t bytes_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof("/manager.sock");
+    const char  *places[] = { getenv("TMPDIR"), "/tmp" };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        char *dir;
+
+        if (places[i] == NULL || places[i][0] != '/')
+            continue;
+        dir = fleet_text(places[i], "/muster-", "XXXXXX");
+        if (strlen(dir) <= bytes_max && mkdtemp(dir) != NULL) {
+            fleet->dir = dir;
+            return MUSTER_OK;
+        }
+        free(dir);
+    }
+    return error_errno(error, MUSTER_ERR_IO, "cannot make a private folder in TMPDIR or /tmp");
+}
+
+static muster_err
+fleet_start_manager(struct muster_fleet *fleet, struct muster_error *error)
+{
+    const char *const args[] = { "--dir", fleet->dir, "--listen", fleet->address,
+                                 "--store", "memory", "--ephemeral",
+                                 "--lifeline-fd", "3", "--ready-fd", "4", NULL };
+    muster_err err = program_start(&fleet->manager, "muster-manager", fleet->dir, args, -1, error);
+
+    return err ? err : program_ready(&fleet->manager, FLEET_READY_MS, error);
+}
+
+static muster_err
+fleet_start_worker(struct muster_fleet *fleet, uint32_t cpus, struct muster_error *error)
+{
+    char        count[16];
+    long        cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const char *const args[] = { "--connect", fleet->address, "--authkey-file", fleet->worker_key,
+                                 "--cpus", count, "--spool", fleet->spool,
+                                 "--on-manager-lost", "stop",
+                                 "--lifeline-fd", "3", "--ready-fd", "4", NULL };
+    muster_err err;
+
+    if (cpus == 0)
+        cpus = cores > 0 ? (uint32_t)cores : 1;
+    (void)snprintf(count, sizeof(count), "%u", (unsigned)cpus);
+    err = program_start(&fleet->worker, "muster-worker", fleet->dir, args, fleet->manager.lifeline,
+                        error);
+    return err ? err : program_ready(&fleet->worker, FLEET_READY_MS, error);
+}
+
+muster_err
+muster_fleet_start(const struct muster_fleet_options *options, struct muster_fleet **fleet_out,
+                   struct muster_error *error)
+{
+    static_assert(PROGRAM_LIFELINE_FD == 3 && PROGRAM_READY_FD == 4, "as in the arguments above");
+    struct muster_fleet *fleet = base_alloc(sizeof(*fleet));
+    muster_err           err;
+
+    fleet->manager.lifeline = fleet->manager.ready = -1;
+    fleet->worker.lifeline = fleet->worker.ready = -1;
+    err = fleet_make_dir(fleet, error);
+    if (!err) {
+        fleet->address = fleet_text("ipc://", fleet->dir, "/manager.sock");
+        fleet->client_key = fleet_text(fleet->dir, "/client", ".authkey");
+        fleet->worker_key = fleet_text(fleet->dir, "/worker", ".authkey");
+        fleet->spool = fleet_text(fleet->dir, "/spool", "");
+        err = muster_key_init(fleet->dir, error);
+    }
+    if (!err)
+        err = fleet_start_manager(fleet, error);
+    if (!err)
+        err = fleet_start_worker(fleet, options != NULL ? options->cpus : 0, error);
+    if (err) {
+        muster_fleet_stop(fleet);
+        return err;
+    }
+    *fleet_out = fleet;
+    return MUSTER_OK;
+}
+
+const char *
+muster_fleet_address(const struct muster_fleet *fleet)
+{
+    return fleet->address;
+}
+
+const char *
+muster_fleet_authkey_file(const struct muster_fleet *fleet)
+{
+    return fleet->client_key;
+}
+
+void
+muster_fleet_stop(struct muster_fleet *fleet)
+{
+    struct muster_error ignored;
+
+    if (fleet == NULL)
+        return;
+    program_stop(&fleet->worker, FLEET_STOP_MS);
+    program_stop(&fleet->manager, FLEET_STOP_MS);
+    if (fleet->dir != NULL)
+        (void)file_remove_tree(fleet->dir, &ignored);
+    free(fleet->dir);
+    free(fleet->address);
+    free(fleet->client_key);
+    free(fleet->worker_key);
+    free(fleet->spool);
+    free(fleet);
+}
