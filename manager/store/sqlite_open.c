@@ -5,6 +5,9 @@
  * 2. Nothing is changed in a file that is not ours or that is newer than us.
  * 3. What an earlier process wrote but did not sync looks durable to us.  A
  *    truncating checkpoint makes it so before anything is read.
+ * 4. What an earlier process failed to sync looks durable even to a later sync:
+ *    Linux counts such pages as clean.  The log is written again before it is
+ *    copied, or a power cut could put an older part of it over the newer file.
  */
 #include "sqlite.h"
 
@@ -18,11 +21,17 @@
 enum {
     STORE_APPLICATION_ID = 0x4d555331,         /* "MUS1" */
     STORE_FORMAT         = 1,      /* user_version; raise it with every change below */
+    STORE_REWRITE_BYTES  = 64 * 1024,
 };
 
 /* Large pages: a turn of a thousand facts is a chain of six instead of
- * twenty-four, and a lone turn still costs one sync. */
-static const char sqlite_new_file[] = "PRAGMA page_size = 16384; PRAGMA auto_vacuum = NONE;";
+ * twenty-four, and a lone turn still costs one sync.  EXTRA: the very first page
+ * goes through a rollback journal, and if the deletion of that were not synced,
+ * a power cut would bring it back to empty the file. */
+static const char sqlite_new_file[] =
+    "PRAGMA page_size = 16384;"
+    "PRAGMA auto_vacuum = NONE;"
+    "PRAGMA synchronous = EXTRA;";
 
 static const char sqlite_settings[] =
     "PRAGMA synchronous = FULL;"
@@ -101,7 +110,8 @@ sqlite_run(struct sqlite *sqlite, const char *sql, const char *doing, struct mus
     return sqlite_error(sqlite, sqlite3_exec(sqlite->db, sql, NULL, NULL, NULL), doing, error);
 }
 
-/* The one number, or the one word, that a statement gives. */
+/* The one number, or the one word, that a statement gives.  It is run to its end:
+ * what it changes is committed only there. */
 static muster_err
 sqlite_ask(struct sqlite *sqlite, const char *sql, int64_t *number_out, char word_out[16],
            struct muster_error *error)
@@ -119,6 +129,8 @@ sqlite_ask(struct sqlite *sqlite, const char *sql, int64_t *number_out, char wor
         memset(word_out, 0, 16);
         strncpy(word_out, text != NULL ? text : "", 15);
     }
+    if (result == SQLITE_ROW)
+        result = sqlite3_step(statement);
     sqlite3_finalize(statement);
     return sqlite_error(sqlite, result, "open", error);
 }
@@ -200,14 +212,49 @@ sqlite_copy_wal(struct sqlite *sqlite, int mode, const char *doing, struct muste
     return sqlite_error(sqlite, result, doing, error);
 }
 
+/* See 4: the sync must have something to sync. */
+static int
+sqlite_rewrite(sqlite3_file *file)
+{
+    uint8_t       *bytes = base_alloc(STORE_REWRITE_BYTES);
+    sqlite3_int64  size = 0;
+    int            result = file->pMethods->xFileSize(file, &size);
+
+    for (sqlite3_int64 at = 0; at < size && result == SQLITE_OK; at += STORE_REWRITE_BYTES) {
+        int part = size - at < STORE_REWRITE_BYTES ? (int)(size - at) : STORE_REWRITE_BYTES;
+
+        result = file->pMethods->xRead(file, bytes, part, at);
+        if (result == SQLITE_OK)
+            result = file->pMethods->xWrite(file, bytes, part, at);
+    }
+    if (result == SQLITE_OK && size > 0)
+        result = file->pMethods->xSync(file, SQLITE_SYNC_FULL);
+    free(bytes);
+    return result;
+}
+
+static muster_err
+sqlite_rewrite_wal(struct sqlite *sqlite, struct muster_error *error)
+{
+    sqlite3_file *wal = NULL;
+    int           result = sqlite3_file_control(sqlite->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER,
+                                                &wal);
+
+    if (result == SQLITE_OK && wal != NULL && wal->pMethods != NULL)
+        result = sqlite_rewrite(wal);
+    return sqlite_error(sqlite, result, "write the log again", error);
+}
+
 /* See 3.  A folder entry that is not synced would take the whole file along. */
 static muster_err
 sqlite_open_durable(struct sqlite *sqlite, const char *dir, struct muster_error *error)
 {
-    muster_err err = sqlite_copy_wal(sqlite, SQLITE_CHECKPOINT_TRUNCATE,
-                                     "make what it holds durable", error);
+    muster_err err = sqlite_rewrite_wal(sqlite, error);
     int        fd;
 
+    if (!err)
+        err = sqlite_copy_wal(sqlite, SQLITE_CHECKPOINT_TRUNCATE, "make what it holds durable",
+                              error);
     if (err)
         return err;
     fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
