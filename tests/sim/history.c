@@ -1,0 +1,396 @@
+/* history.c - see history.h: the manager's decisions and the workers' runs */
+#include "history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "history_state.h"
+#include "manager_node.h"
+
+struct history *
+history_new(struct sim *sim)
+{
+    struct history *history = base_alloc(sizeof(*history));
+
+    history->sim = sim;
+    return history;
+}
+
+void
+history_free(struct history *history)
+{
+    for (uint32_t i = 0; i < history->plan_count; i++) {
+        free(history->plans[i]->tasks);
+        buffer_free(&history->plans[i]->followed);
+        free(history->plans[i]);
+    }
+    free(history->plans);
+    free(history->runs);
+    free(history->sessions);
+    free(history);
+}
+
+/* ---- plans ---- */
+
+struct plan *
+history_plan(struct history *history)
+{
+    struct sim  *sim = history->sim;
+    struct plan *plan = base_alloc(sizeof(*plan));
+    void        *plans = history->plans;
+    bool         calm = sim->weather.restarts_only;
+
+    base_grow(&plans, &history->plan_capacity, history->plan_count + 1, sizeof(*history->plans));
+    history->plans = plans;
+    history->plans[history->plan_count++] = plan;
+    plan->number = history->plan_count;
+    snprintf(plan->name, sizeof(plan->name), "job-%u", plan->number);
+    plan->source = sim_chance(sim, 600) ? SOURCE_ITEMS : SOURCE_COUNTED;
+    plan->total = (uint32_t)(sim_chance(sim, 200) ? 1 : sim_between(sim, 1, 30));
+    plan->attempts_max = (uint32_t)sim_random(sim, 4);
+    plan->lost_max = (uint32_t)(sim_chance(sim, 500) ? 0 : sim_between(sim, 3, 6));
+    plan->running_max = (uint32_t)(sim_chance(sim, 200) ? sim_between(sim, 1, 5) : 0);
+    plan->delay_ms = sim_chance(sim, 100) ? sim_random(sim, 20000) : 0;
+    plan->retry_delay_ms = sim_chance(sim, 300) ? sim_random(sim, 5000) : 0;
+    plan->cpus_milli = sim_chance(sim, 200) ? 2000 : 1000;
+    plan->priority = (int32_t)sim_random(sim, 5) - 2;
+    plan->session_bound = !calm && sim_chance(sim, 200);
+    plan->kept_per_mille = sim_chance(sim, 100) ? 200 : 0;
+    plan->task_ms_max = sim_chance(sim, 500) ? 20 : sim_chance(sim, 800) ? 3000 : 25000;
+    plan->tasks = base_array(plan->total, sizeof(*plan->tasks));
+    if (calm)
+        return plan;
+    plan->fail_per_mille = sim_chance(sim, 300) ? (uint32_t)sim_random(sim, 600) : 0;
+    plan->poison = sim_chance(sim, 30);
+    plan->cancel_after_ms = sim_chance(sim, 150) ? sim_between(sim, 1, 20000) : 0;
+    plan->retries = sim_chance(sim, 200);
+    if (plan->poison)
+        plan->total = 1;
+    return plan;
+}
+
+struct plan *
+history_plan_at(struct history *history, uint32_t at)
+{
+    return at < history->plan_count ? history->plans[at] : NULL;
+}
+
+struct plan *
+history_plan_named(struct history *history, struct slice name)
+{
+    for (uint32_t i = 0; i < history->plan_count; i++)
+        if (slice_equals_text(name, history->plans[i]->name))
+            return history->plans[i];
+    return NULL;
+}
+
+struct plan *
+history_plan_of(struct history *history, uint64_t job)
+{
+    for (uint32_t i = 0; i < history->plan_count; i++)
+        if (history->plans[i]->job == job && job != 0)
+            return history->plans[i];
+    return NULL;
+}
+
+/* ---- sessions of workers ---- */
+
+static struct hist_session *
+session_of(struct history *history, uint64_t session)
+{
+    void *sessions = history->sessions;
+
+    for (uint32_t i = 0; i < history->session_count; i++)
+        if (history->sessions[i].session == session)
+            return &history->sessions[i];
+    base_grow(&sessions, &history->session_capacity, history->session_count + 1,
+              sizeof(*history->sessions));
+    history->sessions = sessions;
+    history->sessions[history->session_count] = (struct hist_session){ .session = session };
+    return &history->sessions[history->session_count++];
+}
+
+/* Its term ran out before the manager's last turn: whatever it held is lost. */
+static void
+session_expire(struct history *history, const struct hist_session *session)
+{
+    for (uint32_t i = 0; i < history->plan_count; i++) {
+        struct plan *plan = history->plans[i];
+
+        for (uint32_t k = 0; k < plan->total; k++)
+            if (plan->tasks[k].leased && plan->tasks[k].session == session->session)
+                plan->tasks[k].expired = true;
+    }
+}
+
+static void
+apply_heard(struct history *history, const struct note *note)
+{
+    struct hist_session *session = session_of(history, note->session);
+
+    if (session->heard_ms != 0 && note->turn_ms > session->heard_ms + LEASE_MS + HIST_SLACK_MS)
+        session_expire(history, session);
+    session->heard_ms = note->at_ms;
+}
+
+void
+history_restarted(struct history *history)
+{
+    for (uint32_t i = 0; i < history->session_count; i++)
+        history->sessions[i].heard_ms = history->sim->now_ms;
+}
+
+/* ---- the manager's decisions ---- */
+
+void
+history_note(struct notes *notes, const struct note *note)
+{
+    void *items = notes->items;
+
+    base_grow(&items, &notes->capacity, notes->count + 1, sizeof(*notes->items));
+    notes->items = items;
+    notes->items[notes->count++] = *note;
+}
+
+static void
+apply_submitted(struct history *history, const struct note *note)
+{
+    struct plan *plan = note->plan;
+    struct plan *other = history_plan_of(history, note->job);
+
+    if (plan->job != 0 && plan->job != note->job)
+        sim_fail(history->sim, "P4: %s was submitted again and became job %llu beside job %llu",
+                 plan->name, (unsigned long long)note->job, (unsigned long long)plan->job);
+    if (other != NULL && other != plan)
+        sim_fail(history->sim, "P4: job %llu was given to %s and to %s",
+                 (unsigned long long)note->job, other->name, plan->name);
+    plan->job = note->job;
+}
+
+static struct plan *
+plan_for(struct history *history, const struct note *note, const char *what)
+{
+    struct plan *plan = history_plan_of(history, note->job);
+
+    if (plan == NULL)
+        sim_fail(history->sim, "P1: %s of job %llu, which nobody submitted", what,
+                 (unsigned long long)note->job);
+    if (note->token.index >= plan->total)
+        sim_fail(history->sim, "%s of task %llu.%u, beyond its %u tasks", what,
+                 (unsigned long long)note->job, note->token.index, plan->total);
+    return plan;
+}
+
+static bool
+token_is(const struct wire_token *token, uint32_t attempt, uint64_t epoch)
+{
+    return token->attempt == attempt && token->epoch == epoch;
+}
+
+static void
+check_after(struct history *history, const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->after_count; i++) {
+        const struct plan *before = plan->after[i];
+
+        for (uint32_t k = 0; k < before->total; k++)
+            if (!before->tasks[k].done || before->tasks[k].outcome != OUTCOME_SUCCEEDED)
+                sim_fail(history->sim, "%s runs although task %u of %s has not succeeded",
+                         plan->name, k, before->name);
+    }
+}
+
+static void
+apply_leased(struct history *history, const struct note *note)
+{
+    struct plan      *plan = plan_for(history, note, "a lease");
+    struct hist_task *task = &plan->tasks[note->token.index];
+
+    if (task->done)
+        sim_fail(history->sim, "P5: task %u of %s is leased again after its result was "
+                 "acknowledged", note->token.index, plan->name);
+    if (note->token.epoch < task->epoch ||
+        (note->token.epoch == task->epoch && task->attempt >= note->token.attempt && task->known))
+        sim_fail(history->sim, "P5: task %u of %s: token (%u, %llu) after (%u, %llu)",
+                 note->token.index, plan->name, note->token.attempt,
+                 (unsigned long long)note->token.epoch, task->attempt,
+                 (unsigned long long)task->epoch);
+    if (!plan->retried)
+        check_after(history, plan);
+    task->leased = true;
+    task->known = true;
+    task->expired = false;
+    task->attempt = note->token.attempt;
+    task->epoch = note->token.epoch;
+    task->session = note->session;
+}
+
+/* A result was acknowledged as the one of its task. */
+static void
+apply_accepted(struct history *history, const struct note *note, struct plan *plan,
+               struct hist_task *task)
+{
+    const struct hist_session *session = session_of(history, note->session);
+    uint32_t                   attempts = plan->attempts_max > 0 ? plan->attempts_max : 1;
+
+    if (task->accepted && token_is(&note->token, task->accepted_attempt, task->accepted_epoch))
+        return;                        /* the answer got lost and was given again */
+    if (task->done)
+        sim_fail(history->sim, "P5: a second result of task %u of %s is acknowledged",
+                 note->token.index, plan->name);
+    if (!task->leased || !token_is(&note->token, task->attempt, task->epoch))
+        sim_fail(history->sim, "P7: the result of lease (%u, %llu) of task %u of %s counts, but "
+                 "(%u, %llu) is valid", note->token.attempt,
+                 (unsigned long long)note->token.epoch, note->token.index, plan->name,
+                 task->attempt, (unsigned long long)task->epoch);
+    if (task->expired || note->turn_ms > session->heard_ms + LEASE_MS + HIST_SLACK_MS)
+        sim_fail(history->sim, "P7: the result of task %u of %s counts although its lease had "
+                 "run out", note->token.index, plan->name);
+    task->accepted = true;
+    task->accepted_attempt = note->token.attempt;
+    task->accepted_epoch = note->token.epoch;
+    task->outcome = note->outcome;
+    task->leased = false;
+    if (note->outcome != OUTCOME_SUCCEEDED && note->outcome != OUTCOME_CANCELLED)
+        task->failures++;
+    task->done = note->outcome == OUTCOME_SUCCEEDED || note->outcome == OUTCOME_CANCELLED ||
+                 task->failures >= attempts;
+}
+
+static void
+apply_finished(struct history *history, const struct note *note)
+{
+    struct plan *plan = history_plan_of(history, note->job);
+
+    if (note->answer != MUSTER_OK) {
+        history->stale++;
+        if (history->sim->weather.restarts_only && note->answer == MUSTER_ERR_STALE)
+            sim_fail(history->sim, "P17: the result of task %u of job %llu is refused though "
+                     "only the manager was restarted", note->token.index,
+                     (unsigned long long)note->job);
+        return;
+    }
+    plan = plan_for(history, note, "a result");
+    apply_accepted(history, note, plan, &plan->tasks[note->token.index]);
+}
+
+static void
+apply_retried(struct history *history, const struct note *note)
+{
+    struct plan *plan = plan_for(history, note, "a retry");
+
+    plan->retried = true;
+    plan->cancelled = false;
+    for (uint32_t i = 0; i < plan->total; i++) {
+        struct hist_task *task = &plan->tasks[i];
+
+        if (!task->done || (note->failed_only && task->outcome == OUTCOME_SUCCEEDED))
+            continue;
+        task->done = false;
+        task->failures = 0;
+    }
+}
+
+static void
+apply_pruned(struct history *history, const struct note *note)
+{
+    struct plan *plan = plan_for(history, note, "pruning");
+    bool         may_stop = plan->cancelled || plan->session_bound || plan->after_count > 0 ||
+                            plan->poison || plan->retried || plan->abandoned;
+
+    plan->pruned = true;
+    for (uint32_t i = 0; i < plan->total && !may_stop; i++)
+        if (!plan->tasks[i].accepted && plan->tasks[i].starts < HIST_LOST_MIN)
+            sim_fail(history->sim, "P1: %s is pruned before its task %u has ended", plan->name,
+                     i);
+}
+
+void
+history_apply(struct history *history, struct notes *notes)
+{
+    for (uint32_t i = 0; i < notes->count; i++) {
+        const struct note *note = &notes->items[i];
+
+        switch (note->type) {
+        case NOTE_HEARD:     apply_heard(history, note); break;
+        case NOTE_SUBMITTED: apply_submitted(history, note); break;
+        case NOTE_LEASED:    apply_leased(history, note); break;
+        case NOTE_FINISHED:  apply_finished(history, note); break;
+        case NOTE_RETRIED:   apply_retried(history, note); break;
+        case NOTE_PRUNED:    apply_pruned(history, note); break;
+        case NOTE_CANCELLED: plan_for(history, note, "a cancel")->cancelled = true; break;
+        }
+    }
+    notes->count = 0;
+}
+
+/* ---- runs ---- */
+
+struct slice
+history_input(char text[static 64], const struct plan *plan, uint32_t index)
+{
+    snprintf(text, 64, "input %u of %s", index, plan->name);
+    return slice_text(text);
+}
+
+uint8_t
+history_output(const struct wire_token *token, uint8_t stream, uint64_t offset)
+{
+    uint64_t x = token->job * 31 + token->index * 7 + token->attempt * 3 + stream;
+
+    return (uint8_t)('a' + (x + offset / 7) % 26);
+}
+
+static void
+check_start(struct history *history, const struct plan *plan, const struct hist_task *task,
+            const struct wire_token *token, struct slice input)
+{
+    char text[64];
+
+    if (plan->source == SOURCE_ITEMS &&
+        !slice_equal(input, history_input(text, plan, token->index)))
+        sim_fail(history->sim, "task %u of %s got the input '%.*s'", token->index, plan->name,
+                 (int)input.bytes, (const char *)input.data);
+    if (task->starts > 0 && token_is(token, task->start_attempt, task->start_epoch))
+        sim_fail(history->sim, "P5: one lease of task %u of %s is started twice", token->index,
+                 plan->name);
+    if (history->sim->weather.restarts_only && task->starts > 0)
+        sim_fail(history->sim, "P17: task %u of %s is started a second time though only the "
+                 "manager was restarted", token->index, plan->name);
+}
+
+uint32_t
+history_start(struct history *history, const char *worker, const struct wire_token *token,
+              const struct wire_spec *spec, struct slice input)
+{
+    struct reader     in = reader_of(spec->args.bytes);
+    struct plan      *plan;
+    struct hist_task *task;
+    struct wire_text  name;
+    void             *runs = history->runs;
+
+    if (!wire_get_text(&in, &name))
+        sim_fail(history->sim, "a lease without a command");
+    plan = history_plan_named(history, name.text);
+    if (plan == NULL || token->index >= plan->total)
+        sim_fail(history->sim, "task %u of '%.*s' was never planned", token->index,
+                 (int)name.text.bytes, (const char *)name.text.data);
+    task = &plan->tasks[token->index];
+    check_start(history, plan, task, token, input);
+    task->starts++;
+    task->start_attempt = token->attempt;
+    task->start_epoch = token->epoch;
+    base_grow(&runs, &history->run_capacity, history->run_count + 1, sizeof(*history->runs));
+    history->runs = runs;
+    history->runs[history->run_count++] = (struct hist_run){ .plan = plan, .token = *token,
+                                                             .worker = worker };
+    return history->run_count;
+}
+
+void
+history_ended(struct history *history, uint32_t run, uint8_t outcome)
+{
+    assert(run > 0 && run <= history->run_count);
+    history->runs[run - 1].ended = true;
+    history->runs[run - 1].outcome = outcome;
+}

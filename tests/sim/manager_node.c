@@ -1,0 +1,560 @@
+/* manager_node.c - see manager_node.h */
+#include "manager_node.h"
+
+#include <stdlib.h>
+
+#include "admit.h"
+#include "answer.h"
+#include "core.h"
+#include "disk.h"
+#include "history.h"
+#include "mailbag.h"
+#include "network.h"
+
+enum {
+    MANAGER_LOST_SYNC_MS = 2000,       /* of the disk that is not asked to sync */
+};
+
+struct manager_turn {
+    struct effects fx;
+    struct notes   notes;
+};
+
+struct manager_node {
+    struct sim          *sim;
+    struct store        *disk;
+    struct core         *core;         /* NULL: the process is down */
+    struct admit        *admit;
+    struct answer       *answer;
+    struct outbox        outbox;
+    struct manager_turn  turns[2];
+    struct manager_turn *gathering;
+    struct manager_turn *committing;   /* NULL: none */
+    uint64_t             turn;         /* its number */
+    uint64_t             digest;       /* at the end of the last turn */
+    uint32_t             noted_leases; /* of `gathering`: seen by the checker */
+    uint32_t             noted_pruned;
+    uint32_t             steps;
+    uint64_t             boot_ms;      /* the world's time when its clock showed 0 */
+    uint64_t             turn_ms;      /* of the last turn */
+    uint64_t             frozen_until_ms;
+    bool                 space_low;
+    struct sim_event     round;
+    struct sim_event     commit;
+    struct sim_event     start;
+    struct sim_event     sync;         /* of the disk that is not asked to sync */
+};
+
+/* ---- notes for the checker ---- */
+
+static void
+manager_note(struct manager_node *node, struct note note)
+{
+    note.at_ms = node->sim->now_ms;
+    note.turn_ms = node->turn_ms;
+    history_note(&node->gathering->notes, &note);
+}
+
+/* The answer to the request that was just stepped; false: none yet. */
+static bool
+manager_answer(const struct effects *fx, uint32_t first, uint64_t session, uint64_t request,
+               uint16_t *type_out, union wire_any *m_out)
+{
+    for (uint32_t i = first; i < fx->send_count; i++) {
+        struct reader in = reader_of(slice_of(fx->out.data + fx->sends[i].offset,
+                                              fx->sends[i].bytes));
+        uint32_t      bytes = read_u32(&in);
+        uint16_t      type = read_u16(&in);
+
+        read_u16(&in);
+        if (read_u64(&in) != request || fx->sends[i].session != session)
+            continue;
+        if (wire_decode_any(type, read_raw(&in, bytes), m_out) != MUSTER_OK)
+            return false;
+        *type_out = type;
+        return true;
+    }
+    return false;
+}
+
+static void
+manager_note_finish(struct manager_node *node, uint64_t session, const struct msg_task_finish *m,
+                    uint16_t type, const union wire_any *answer)
+{
+    muster_err err = type == MSG_TYPE_ERROR ? error_from_number(answer->error.code) : MUSTER_OK;
+
+    manager_note(node, (struct note){ .type = NOTE_FINISHED, .session = session,
+                                      .job = m->token.job, .token = m->token, .answer = err,
+                                      .outcome = m->result.outcome });
+}
+
+/* What the answer to a request tells the checker. */
+static void
+manager_note_answer(struct manager_node *node, const struct core_from *from, uint16_t asked,
+                    const union wire_any *m, uint16_t type, const union wire_any *answer)
+{
+    struct history *history = node->sim->history;
+
+    if (asked == MSG_TYPE_TASK_FINISH)
+        manager_note_finish(node, from->session, &m->task_finish, type, answer);
+    if (asked == MSG_TYPE_JOB_SUBMIT && type == MSG_TYPE_JOB_SUBMITTED)
+        manager_note(node, (struct note){ .type = NOTE_SUBMITTED,
+                                          .job = answer->job_submitted.job,
+                                          .existed = answer->job_submitted.existed,
+                                          .plan = history_plan_named(history,
+                                                                     m->job_submit.name) });
+    if (asked == MSG_TYPE_JOB_CANCEL && type == MSG_TYPE_ACK)
+        manager_note(node, (struct note){ .type = NOTE_CANCELLED, .job = m->job_cancel.job });
+    if (asked == MSG_TYPE_JOB_RETRY && type == MSG_TYPE_ACK && answer->ack.value > 0)
+        manager_note(node, (struct note){ .type = NOTE_RETRIED, .job = m->job_retry.job,
+                                          .failed_only = m->job_retry.failed_only });
+}
+
+static void
+manager_note_effects(struct manager_node *node)
+{
+    const struct effects *fx = &node->gathering->fx;
+
+    for (; node->noted_leases < fx->lease_count; node->noted_leases++) {
+        const struct effect_lease *lease = &fx->leases[node->noted_leases];
+
+        manager_note(node, (struct note){ .type = NOTE_LEASED, .job = lease->job,
+                                          .session = lease->session,
+                                          .token = { lease->job, lease->index, lease->attempt,
+                                                     lease->epoch } });
+        sim_trace(node->sim, "manager leases %llu.%u attempt %u to session %llu",
+                  (unsigned long long)lease->job, lease->index, lease->attempt,
+                  (unsigned long long)lease->session);
+    }
+    for (; node->noted_pruned < fx->pruned_count; node->noted_pruned++)
+        manager_note(node, (struct note){ .type = NOTE_PRUNED,
+                                          .job = fx->pruned[node->noted_pruned] });
+}
+
+/* ---- one message, one frame ---- */
+
+static uint64_t
+manager_clock_ms(const struct manager_node *node)
+{
+    return node->sim->now_ms - node->boot_ms;
+}
+
+static uint64_t
+manager_unix_ms(const struct manager_node *node)
+{
+    return 1700000000000u + node->sim->now_ms;
+}
+
+static void
+manager_step(struct manager_node *node, uint64_t peer, const struct wire_message *message)
+{
+    struct effects   *fx = &node->gathering->fx;
+    struct sim       *sim = node->sim;
+    uint32_t          first = fx->send_count;
+    struct admit_from who;
+    struct core_from  from;
+    union wire_any    m, answer;
+    uint16_t          type;
+    muster_err        err = admit_check(node->admit, manager_clock_ms(node), peer, message->type,
+                                        MESSAGE_HEADER_BYTES + message->body.bytes, &who, NULL);
+
+    if (err) {
+        effects_error(fx, admit_peer_session(node->admit, peer), message->request, err,
+                      "not admitted");
+        return;
+    }
+    if (wire_decode_any(message->type, message->body, &m) != MUSTER_OK)
+        sim_fail(sim, "message 0x%02x from a correct peer cannot be decoded", message->type);
+    from = (struct core_from){ who.session, who.role, who.user, who.address };
+    if (from.role == ROLE_WORKER && from.session != 0)
+        manager_note(node, (struct note){ .type = NOTE_HEARD, .session = from.session });
+    core_step(node->core, manager_clock_ms(node), &from, message->request, message->type, &m, fx);
+    core_check(node->core);
+    if (message->type == MSG_TYPE_HELLO && fx->opened != 0) {
+        uint64_t before = admit_bind(node->admit, peer, fx->opened);
+
+        manager_note(node, (struct note){ .type = NOTE_HEARD, .session = fx->opened });
+        if (before != 0)
+            net_manager_cut(sim->net, before);
+    }
+    if (manager_answer(fx, first, from.session, message->request, &type, &answer)) {
+        sim_trace(sim, "manager: %s from session %llu (%.*s): %s", wire_rule(message->type)->name,
+                  (unsigned long long)from.session, (int)from.user.bytes,
+                  (const char *)from.user.data,
+                  type == MSG_TYPE_ERROR ? muster_err_name(error_from_number(answer.error.code))
+                                         : wire_rule(type)->name);
+        manager_note_answer(node, &from, message->type, &m, type, &answer);
+    }
+    manager_note_effects(node);
+}
+
+static bool
+manager_peer_open(struct manager_node *node, uint64_t peer)
+{
+    const struct net_side *side = net_peer_side(node->sim->net, peer);
+    struct admit_who       who;
+
+    if (admit_peer_known(node->admit, peer))
+        return true;
+    if (side == NULL)
+        return false;
+    who = (struct admit_who){ .role = side->role, .user = side->user, .fingerprint = side->user,
+                              .address = "sim" };
+    return admit_peer_open(node->admit, peer, &who, NULL) == MUSTER_OK;
+}
+
+static void
+manager_plan_round(struct manager_node *node, uint64_t at_ms)
+{
+    if (node->round.node.place == 0 || node->round.node.key > at_ms)
+        sim_at(node->sim, &node->round, at_ms);
+}
+
+void
+manager_frame(struct manager_node *node, uint64_t peer, struct slice bytes)
+{
+    struct effects     *fx = &node->gathering->fx;
+    uint32_t            first = fx->send_count;
+    struct wire_frame   frame;
+    struct wire_message message;
+
+    if (node->core == NULL || !manager_peer_open(node, peer))
+        return;
+    if (wire_frame_open(bytes, &frame) != MUSTER_OK)
+        sim_fail(node->sim, "a frame from a correct peer cannot be opened");
+    while (wire_frame_next(&frame, &message) == MUSTER_OK) {
+        manager_step(node, peer, &message);
+        node->steps++;
+    }
+    for (uint32_t i = first; i < fx->send_count; i++)
+        if (fx->sends[i].session == 0)
+            fx->sends[i].peer = peer;
+    manager_plan_round(node, node->sim->now_ms);
+}
+
+void
+manager_peer_gone(struct manager_node *node, uint64_t peer)
+{
+    uint64_t session;
+
+    if (node->core == NULL)
+        return;
+    if (admit_peer_gone(node->admit, peer, &session) && session != 0)
+        core_away(node->core, manager_clock_ms(node), session);
+    core_check(node->core);
+    manager_plan_round(node, node->sim->now_ms);
+}
+
+/* ---- turns ---- */
+
+static void
+manager_deliver(struct manager_node *node, struct manager_turn *turn)
+{
+    muster_err err;
+
+    history_apply(node->sim->history, &turn->notes);
+    err = answer_deliver(node->answer, &turn->fx, NULL);
+    if (err)
+        sim_fail(node->sim, "the answers of a turn cannot be made: %s", muster_err_name(err));
+    for (uint32_t i = 0; i < turn->fx.ended_count; i++)
+        (void)admit_session_ended(node->admit, turn->fx.ended[i]);
+    mailbag_empty(&node->outbox, true);
+    effects_clear(&turn->fx);
+}
+
+static bool
+manager_durable(const struct effects *fx)
+{
+    return fx->facts.bytes > 0 || fx->body_count > 0 || fx->pruned_count > 0;
+}
+
+static void
+manager_submit(struct manager_node *node, bool checkpoint)
+{
+    struct sim          *sim = node->sim;
+    struct manager_turn *turn = node->gathering;
+    uint64_t             ms = sim_random(sim, sim_chance(sim, 20) ? sim->weather.disk_ms_max : 4);
+
+    node->turn = disk_submit(node->disk, &turn->fx, node->core, node->digest, checkpoint);
+    node->committing = turn;
+    node->gathering = turn == &node->turns[0] ? &node->turns[1] : &node->turns[0];
+    node->noted_leases = 0;
+    node->noted_pruned = 0;
+#ifdef PLANT_EARLY_ANSWER
+    /* Answers leave before the commit; what is left of the turn is only a wait. */
+    manager_deliver(node, turn);
+#endif
+    sim_at(sim, &node->commit, sim->now_ms + ms);
+}
+
+static void
+manager_end_turn(struct manager_node *node)
+{
+    struct effects *fx = &node->gathering->fx;
+    bool            checkpoint = sim_chance(node->sim, node->sim->weather.checkpoints);
+    uint64_t        before = node->digest;
+
+    assert(node->committing == NULL);
+    core_space(node->core, node->space_low);
+    core_turn(node->core, manager_clock_ms(node), manager_unix_ms(node), fx);
+    core_check(node->core);
+    manager_note_effects(node);
+    node->turn_ms = node->sim->now_ms;
+    node->steps = 0;
+    node->digest = core_digest(node->core);
+    if (manager_durable(fx) || checkpoint) {
+        manager_submit(node, checkpoint);
+        return;
+    }
+    if (node->digest != before)
+        sim_fail(node->sim, "a turn without facts changed what a restart would find");
+    manager_deliver(node, node->gathering);
+    node->noted_leases = 0;
+    node->noted_pruned = 0;
+}
+
+static void
+manager_plan_wake(struct manager_node *node)
+{
+    uint64_t wake_ms = core_wake_ms(node->core);
+
+    if (node->committing == NULL && wake_ms != UINT64_MAX)
+        manager_plan_round(node, wake_ms + node->boot_ms);
+}
+
+static void
+fire_round(struct sim_event *event)
+{
+    struct manager_node *node = CONTAINER(event, struct manager_node, round);
+
+    if (node->frozen_until_ms > node->sim->now_ms) {
+        sim_at(node->sim, event, node->frozen_until_ms);
+        return;
+    }
+    if (node->committing != NULL)
+        return;                        /* the commit goes on from here */
+    manager_end_turn(node);
+    manager_plan_wake(node);
+}
+
+/* The disk says that the turn is durable. */
+static void
+fire_commit(struct sim_event *event)
+{
+    struct manager_node *node = CONTAINER(event, struct manager_node, commit);
+    struct manager_turn *done = node->committing;
+
+    if (node->frozen_until_ms > node->sim->now_ms) {
+        sim_at(node->sim, event, node->frozen_until_ms);
+        return;
+    }
+#ifdef PLANT_NO_SYNC
+    /* It says so, but nothing was synced: that happens some time. */
+    if (node->sync.node.place == 0)
+        sim_at(node->sim, &node->sync, node->sim->now_ms + MANAGER_LOST_SYNC_MS);
+#else
+    disk_commit(node->disk, node->turn);
+#endif
+    node->committing = NULL;
+    if (node->steps > 0)
+        manager_end_turn(node);
+    manager_deliver(node, done);
+    manager_plan_round(node, node->sim->now_ms);
+}
+
+static void
+fire_sync(struct sim_event *event)
+{
+    struct manager_node *node = CONTAINER(event, struct manager_node, sync);
+
+    disk_commit(node->disk, disk_turn(node->disk));
+}
+
+/* ---- start and end ---- */
+
+static void
+fire_start(struct sim_event *event)
+{
+    struct manager_node      *node = CONTAINER(event, struct manager_node, start);
+    struct sim               *sim = node->sim;
+    const struct core_config  config = { .beat_ms = BEAT_MS,
+                                         .lease_ms = LEASE_MS,
+                                         .session_ms = SESSION_MS,
+                                         .history_jobs = sim->weather.history_jobs,
+                                         .jobs_per_user_max = 1000,
+                                         .sessions_max = 1000,
+                                         .polls_per_session_max = 100,
+                                         .software = "sim" };
+    const struct admit_config admit = { .peers_max = 100000 };
+
+    /* Half of the time its machine was started anew, and with it its clock. */
+    if (sim_chance(sim, 500) || node->boot_ms == 0)
+        node->boot_ms = sim->now_ms - sim_random(sim, sim->now_ms);
+    node->core = core_new(&config);
+    disk_recover(node->disk, node->core);
+    node->admit = admit_new(&admit);
+    node->answer = answer_new(node->disk, node->admit, &node->outbox);
+    node->gathering = &node->turns[0];
+    core_start(node->core, manager_clock_ms(node), manager_unix_ms(node), &node->gathering->fx);
+    core_check(node->core);
+    history_restarted(sim->history);
+    sim_trace(sim, "manager starts, epoch %llu", (unsigned long long)core_epoch(node->core));
+    manager_end_turn(node);
+    manager_plan_wake(node);
+}
+
+static void
+manager_end(struct manager_node *node)
+{
+    answer_free(node->answer);
+    admit_free(node->admit);
+    core_free(node->core);
+    node->answer = NULL;
+    node->admit = NULL;
+    node->core = NULL;
+    node->committing = NULL;
+    for (int i = 0; i < 2; i++) {
+        effects_clear(&node->turns[i].fx);
+        node->turns[i].notes.count = 0;
+    }
+    node->noted_leases = 0;
+    node->noted_pruned = 0;
+    node->steps = 0;
+    node->frozen_until_ms = 0;
+    mailbag_empty(&node->outbox, false);
+    sim_cancel(node->sim, &node->round);
+    sim_cancel(node->sim, &node->commit);
+    sim_cancel(node->sim, &node->sync);
+    net_manager_gone(node->sim->net);
+}
+
+void
+manager_crash(struct manager_node *node, uint64_t down_ms)
+{
+    if (node->core == NULL)
+        return;
+    sim_trace(node->sim, "manager crashes%s", node->committing != NULL ? " while committing" : "");
+#ifndef PLANT_NO_SYNC
+    /* The turn under way may just have reached the disk.  Its answers never
+     * left, but what it decided is what the restart finds. */
+    if (node->committing != NULL && sim_chance(node->sim, 500)) {
+        disk_commit(node->disk, node->turn);
+        history_apply(node->sim->history, &node->committing->notes);
+    }
+#endif
+    disk_crash(node->disk);
+    manager_end(node);
+    sim_at(node->sim, &node->start, node->sim->now_ms + down_ms);
+}
+
+void
+manager_stop(struct manager_node *node, uint64_t down_ms)
+{
+    if (node->core == NULL || node->frozen_until_ms > node->sim->now_ms)
+        return;
+    sim_trace(node->sim, "manager stops");
+    if (node->committing != NULL) {
+        disk_commit(node->disk, node->turn);
+        manager_deliver(node, node->committing);
+        node->committing = NULL;
+    }
+    core_turn(node->core, manager_clock_ms(node), manager_unix_ms(node), &node->gathering->fx);
+    manager_note_effects(node);
+    node->digest = core_digest(node->core);
+    manager_submit(node, true);
+    disk_commit(node->disk, node->turn);
+    manager_deliver(node, node->committing);
+    manager_end(node);
+    sim_at(node->sim, &node->start, node->sim->now_ms + down_ms);
+}
+
+struct manager_node *
+manager_node_new(struct sim *sim)
+{
+    struct manager_node *node = base_alloc(sizeof(*node));
+
+    node->sim = sim;
+    node->disk = disk_new(sim);
+    node->outbox.sim = sim;
+    node->gathering = &node->turns[0];
+    node->round.fire = fire_round;
+    node->commit.fire = fire_commit;
+    node->start.fire = fire_start;
+    node->sync.fire = fire_sync;
+    sim_at(sim, &node->start, sim->now_ms);
+    return node;
+}
+
+void
+manager_node_free(struct manager_node *node)
+{
+    manager_end(node);
+    for (int i = 0; i < 2; i++) {
+        effects_free(&node->turns[i].fx);
+        free(node->turns[i].notes.items);
+    }
+    map_free(&node->outbox.peers);
+    sim_cancel(node->sim, &node->start);
+    disk_free(node->disk);
+    free(node);
+}
+
+/* ---- the weather ---- */
+
+bool
+manager_up(const struct manager_node *node)
+{
+    return node->core != NULL;
+}
+
+uint64_t
+manager_frozen_until_ms(const struct manager_node *node)
+{
+    return node->frozen_until_ms;
+}
+
+void
+manager_freeze(struct manager_node *node, uint64_t ms)
+{
+    sim_trace(node->sim, "manager is frozen for %llu ms", (unsigned long long)ms);
+    node->frozen_until_ms = node->sim->now_ms + ms;
+}
+
+void
+manager_space(struct manager_node *node, bool low)
+{
+    node->space_low = low;
+}
+
+void
+manager_slow(struct manager_node *node, uint64_t peer, bool slow)
+{
+    uint64_t session = node->core != NULL ? admit_peer_session(node->admit, peer) : 0;
+
+    if (session != 0)
+        core_slow(node->core, session, slow);
+}
+
+void
+manager_expel(struct manager_node *node, uint64_t peer)
+{
+    uint64_t session = node->core != NULL ? admit_peer_session(node->admit, peer) : 0;
+
+    if (session == 0)
+        return;
+    core_expel(node->core, manager_clock_ms(node), session, MUSTER_ERR_AUTH,
+               &node->gathering->fx);
+    net_manager_cut(node->sim->net, peer);
+    manager_plan_round(node, node->sim->now_ms);
+}
+
+void
+manager_heal(struct manager_node *node)
+{
+    node->frozen_until_ms = 0;
+    node->space_low = false;
+    if (node->core == NULL)
+        sim_at(node->sim, &node->start, node->sim->now_ms);
+    else
+        manager_plan_round(node, node->sim->now_ms);
+}
