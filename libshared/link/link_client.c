@@ -17,7 +17,8 @@
  * 3. Something that is no ZeroMQ at all: CONNECTED, DISCONNECTED, and no retry.
  * 4. Something that never answers (a stopped manager): as 2., but only when the
  *    time for the handshake is over.  That is nobody's fault, and no answer.
- * 5. Nobody there: CLOSED, CONNECT_RETRIED.
+ * 5. Nobody there: CONNECT_DELAYED, CLOSED, CONNECT_RETRIED.
+ * 6. No such host, or no route to it: CONNECT_RETRIED alone.
  *
  * A tunnel whose far end is down looks like 2., and so does a manager that stops
  * while we shake hands.  So once the manager has proven itself the state stays
@@ -36,6 +37,7 @@
 enum {
     HANGUPS_MAX     = 3,       /* in a row, in the middle of a handshake */
     HANGUP_MS       = LINK_HANDSHAKE_MS / 2,   /* later than that it is a time-out */
+    CONNECT_MS      = 5000,
     CODE_NOT_NOW    = 500,     /* see link_zap.c */
 };
 
@@ -53,7 +55,8 @@ struct link_client {
     struct muster_error why;
     uint64_t          connections;     /* handshakes done */
     uint64_t          seen;            /* of them, known to the caller */
-    uint64_t          connected_ms;    /* when this attempt reached someone; 0 = it did not */
+    uint64_t          attempt_ms;      /* when this attempt began; 0 = it did not even */
+    uint64_t          connected_ms;    /* when it reached someone */
     bool              told;            /* this attempt's end was explained already */
     uint32_t          hangups;
     uint64_t          retry_ms;        /* when we must try again ourselves; 0 = libzmq does */
@@ -132,6 +135,7 @@ on_connected(struct link_client *client, uint32_t value)
 {
     (void)value;
     client->connected_ms = clock_now_ms();
+    client->attempt_ms = client->connected_ms;     /* a local socket connects at once */
     client->told = false;
     client->retry_ms = 0;
     if (client->state != LINK_WRONG_MANAGER)
@@ -199,25 +203,42 @@ on_disconnected(struct link_client *client, uint32_t value)
 }
 
 static void
+on_attempt(struct link_client *client, uint32_t value)
+{
+    (void)value;
+    client->attempt_ms = clock_now_ms();
+}
+
+static void
 on_retried(struct link_client *client, uint32_t value)
 {
     (void)value;
     client->retry_ms = 0;
+    if (client->attempt_ms == 0 && client->state != LINK_REFUSED)
+        client_waiting(client, MUSTER_ERR_UNREACHABLE,
+                       "there is no such host, or no route to it");
+    client->attempt_ms = 0;
 }
 
 static void
 on_closed(struct link_client *client, uint32_t value)
 {
+    uint64_t took_ms = clock_now_ms() - client->attempt_ms;
+
     (void)value;
     client->hangups = 0;
-    if (client->state != LINK_REFUSED && client->state != LINK_CONNECTED)
-        client_waiting(client, MUSTER_ERR_UNREACHABLE, "nobody listens there");
+    if (client->state == LINK_REFUSED || client->state == LINK_CONNECTED)
+        return;
+    client_waiting(client, MUSTER_ERR_UNREACHABLE,
+                   took_ms < CONNECT_MS / 2 ? "nobody listens there"
+                                            : "no answer from there; is the host up, and the port open?");
 }
 
 static const struct {
     uint16_t type;
     void (*act)(struct link_client *client, uint32_t value);
 } reactions[] = {
+    { ZMQ_EVENT_CONNECT_DELAYED, on_attempt },
     { ZMQ_EVENT_CONNECTED, on_connected },
     { ZMQ_EVENT_HANDSHAKE_SUCCEEDED, on_handshake },
     { ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, on_refused },
@@ -322,7 +343,7 @@ client_options(struct link_client *client, const struct key *key, struct muster_
         { ZMQ_IMMEDIATE, 1 },
         { ZMQ_RECONNECT_IVL, (int)client->reconnect_ms_min },
         { ZMQ_RECONNECT_IVL_MAX, (int)client->reconnect_ms_max },
-        { ZMQ_CONNECT_TIMEOUT, 5000 },
+        { ZMQ_CONNECT_TIMEOUT, CONNECT_MS },
     };
     muster_err err = MUSTER_OK;
 

@@ -32,13 +32,14 @@
 #include "map.h"
 
 enum {
-    TICK_MS         = 500,
+    TICK_MS         = 1000,
     CUT_DELAY_MS    = 100,     /* what was sent before a cut has so long to leave */
     SILENT_MS       = 2 * LINK_HANDSHAKE_MS,
     STRANGERS_MAX   = 128,     /* connections beyond the cap that may be in a handshake */
     ROUTING_BYTES   = 5,       /* of an automatic routing id: a zero, then a number */
     SELF_TEST_MS    = 5000,
     BACKLOG         = 512,
+    DROPS_MAX       = 256,     /* in one call, so that a flood of them does not hold the owner */
 };
 
 struct peer {
@@ -406,23 +407,40 @@ server_read(struct link_server *server, bool *single_out)
     return true;
 }
 
+/* The next frame that is worth something; *drained_out: there is none left. */
+static struct peer *
+server_next(struct link_server *server, bool *drained_out)
+{
+    *drained_out = false;
+    for (unsigned drops = 0; drops < DROPS_MAX; drops++) {
+        struct peer *peer;
+        bool         single;
+
+        if (!server_read(server, &single)) {
+            *drained_out = true;
+            return NULL;
+        }
+        peer = server_sender(server);
+        if (peer == NULL)
+            continue;
+        if (single && zmq_msg_size(&server->frame) <= server->frame_bytes_max)
+            return peer;
+        link_zap_log(server->zap, peer->key, peer->address,
+                     single ? "a frame over the limit" : "a message of several parts");
+        peer_cut(server, peer);
+    }
+    return NULL;
+}
+
 bool
 link_server_receive(struct link_server *server, struct link_peer *from_out, struct slice *frame_out)
 {
-    bool single;
+    bool         drained;
+    struct peer *peer = server_next(server, &drained);
 
-    while (server_read(server, &single)) {
-        struct peer *peer = server_sender(server);
-
-        if (peer == NULL)
-            continue;
-        if (!single || zmq_msg_size(&server->frame) > server->frame_bytes_max) {
-            link_zap_log(server->zap, peer->key, peer->address,
-                         single ? "a frame over the limit" : "a message of several parts");
-            peer_cut(server, peer);
-            continue;
-        }
+    if (!drained)
         link_waker_arm(&server->waker);
+    if (peer != NULL) {
         server->counters.frames_in++;
         server->counters.bytes_in += zmq_msg_size(&server->frame);
         from_out->peer = peer->number;
@@ -433,7 +451,7 @@ link_server_receive(struct link_server *server, struct link_peer *from_out, stru
     }
     server_watch(server);
     server_tick(server);
-    if (server->gone_first == server->gone_count)
+    if (drained && server->gone_first == server->gone_count)
         link_waker_disarm(&server->waker);
     return false;
 }

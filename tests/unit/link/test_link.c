@@ -353,8 +353,19 @@ story_nobody(struct key *key)
     world_close(&w);
 }
 
-/* A listener of ours; `greeting` is sent to whoever connects, then it hangs up.
- * NULL: it accepts and stays silent. */
+static void
+story_no_host(struct key *key)
+{
+    struct world w = { 0 };
+
+    w.client = client_at("tcp://no-such-host.invalid:7717", key);
+    assert_true(UNTIL(&w, strstr(w.why.detail, "no such host") != NULL));
+    assert_int_equal(w.state, LINK_CONNECTING);
+    assert_int_equal(w.why.code, MUSTER_ERR_UNREACHABLE);
+    world_close(&w);
+}
+
+/* A plain listener, whose queue takes connections in without our doing. */
 static int
 listener(char endpoint[static 64])
 {
@@ -369,6 +380,22 @@ listener(char endpoint[static 64])
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
     snprintf(endpoint, 64, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
     return fd;
+}
+
+/* A manager that is stopped: the kernel accepts for it, and nobody answers. */
+static void
+story_silent(struct key *key)
+{
+    char         endpoint[64];
+    struct world w = { 0 };
+    int          fd = listener(endpoint);
+
+    w.client = client_at(endpoint, key);
+    assert_true(UNTIL(&w, strstr(w.why.detail, "nobody has answered yet") != NULL));
+    assert_int_equal(w.state, LINK_CONNECTING);
+    assert_int_equal(w.why.code, MUSTER_ERR_UNREACHABLE);
+    world_close(&w);
+    close(fd);
 }
 
 static void
@@ -702,6 +729,8 @@ static const struct story_case stories[] = {
     { "a key revoked before its first frame is not heard", story_revoked_silent },
     { "a key that expires while connected is cut", story_expires },
     { "nobody listening is told apart and waited for", story_nobody },
+    { "a host that does not exist is named", story_no_host },
+    { "something that accepts and is silent is not a wrong manager", story_silent },
     { "something that is not muster is a wrong manager", story_not_muster },
     { "a manager that comes later is found", story_comes_later },
     { "a manager that restarts is found again, and counted", story_restart },
