@@ -198,7 +198,7 @@ idset_next(const struct idset *set, uint32_t from, uint32_t *number_out)
 }
 
 /* The end (first number beyond) of the run that `from` belongs to. */
-static uint64_t
+uint64_t
 idset_run_end(const struct idset *set, uint32_t from)
 {
     uint64_t at = from;

@@ -134,7 +134,7 @@ apply_heard(struct history *history, const struct note *note)
 }
 
 void
-history_restarted(struct history *history)
+history_fresh_terms(struct history *history)
 {
     for (uint32_t i = 0; i < history->session_count; i++)
         history->sessions[i].heard_ms = history->sim->now_ms;
@@ -158,6 +158,14 @@ apply_submitted(struct history *history, const struct note *note)
     struct plan *plan = note->plan;
     struct plan *other = history_plan_of(history, note->job);
 
+    /* With its job pruned nothing knows the key any more: it is a new job. */
+    if (plan->pruned && plan->job != note->job) {
+        memset(plan->tasks, 0, plan->total * sizeof(*plan->tasks));
+        buffer_clear(&plan->followed);
+        plan->pruned = false;
+        plan->again = true;
+        plan->job = 0;
+    }
     if (plan->job != 0 && plan->job != note->job)
         sim_fail(history->sim, "P4: %s was submitted again and became job %llu beside job %llu",
                  plan->name, (unsigned long long)note->job, (unsigned long long)plan->job);

@@ -47,6 +47,7 @@ struct plan {
     bool     cancelled;                /* asked for, by anybody or anything */
     bool     retried;
     bool     pruned;
+    bool     again;                    /* submitted once more after it was pruned */
     bool     told;                     /* a client was given its job id */
     uint32_t poisoned;                 /* workers it took down */
     struct hist_task *tasks;
@@ -90,7 +91,8 @@ struct plan *history_plan_of(struct history *history, uint64_t job);     /* NULL
 /* ---- the manager's decisions ---- */
 void history_note(struct notes *notes, const struct note *note);
 void history_apply(struct history *history, struct notes *notes);        /* and empties them */
-void history_restarted(struct history *history);
+/* The manager gives every session a fresh term: it restarted, or stood still. */
+void history_fresh_terms(struct history *history);
 
 /* ---- what workers do ---- */
 /* A task was started; returns the number of the run, > 0. */

@@ -13,6 +13,7 @@
 
 enum {
     MANAGER_LOST_SYNC_MS = 2000,       /* of the disk that is not asked to sync */
+    MANAGER_STALL_MS     = 900,        /* a turn so late is not held against sessions */
 };
 
 struct manager_turn {
@@ -296,6 +297,9 @@ manager_end_turn(struct manager_node *node)
 
     assert(node->committing == NULL);
     core_space(node->core, node->space_low);
+    if (core_wake_ms(node->core) < UINT64_MAX - MANAGER_STALL_MS &&
+        manager_clock_ms(node) > core_wake_ms(node->core) + MANAGER_STALL_MS)
+        history_fresh_terms(node->sim->history);
     core_turn(node->core, manager_clock_ms(node), manager_unix_ms(node), fx);
     core_check(node->core);
     manager_note_effects(node);
@@ -397,7 +401,7 @@ fire_start(struct sim_event *event)
     node->gathering = &node->turns[0];
     core_start(node->core, manager_clock_ms(node), manager_unix_ms(node), &node->gathering->fx);
     core_check(node->core);
-    history_restarted(sim->history);
+    history_fresh_terms(sim->history);
     sim_trace(sim, "manager starts, epoch %llu", (unsigned long long)core_epoch(node->core));
     manager_end_turn(node);
     manager_plan_wake(node);

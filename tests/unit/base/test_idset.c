@@ -42,8 +42,14 @@ compare(const struct idset_case *row, const struct idset *set, const bool *expec
 
     for (uint32_t i = 0; i < row->spread; i++) {
         assert_int_equal(idset_has(set, row->offset + i), expected[i]);
-        if (!expected[i])
+        if (!expected[i]) {
+            assert_int_equal(idset_run_end(set, row->offset + i), row->offset + i);
             continue;
+        }
+        if (i + 1 == row->spread || !expected[i + 1])
+            assert_int_equal(idset_run_end(set, row->offset + i), (uint64_t)row->offset + i + 1);
+        else
+            assert_true(idset_run_end(set, row->offset + i) > (uint64_t)row->offset + i + 1);
         assert_true(idset_next(set, (uint32_t)at, &next));
         assert_int_equal(next, row->offset + i);
         at = (uint64_t)next + 1;
