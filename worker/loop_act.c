@@ -1,9 +1,9 @@
 /* loop_act.c - the agent's actions, and the parts that the loop puts together */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "auth.h"
@@ -13,7 +13,10 @@
 #include "notify.h"
 #include "parse.h"
 
-enum { SPOOL_NAMES_MAX = 64 };    /* workers of one name on one machine */
+enum {
+    SPOOL_NAMES_MAX = 64,         /* workers of one name on one machine */
+    REPLACE_MS      = 10000,      /* beyond its grace, for a worker that is replaced */
+};
 
 /* ---- what the runner tells ---- */
 
@@ -221,6 +224,35 @@ loop_act(struct loop *loop, uint64_t now_ms)
 
 /* ---- parts ---- */
 
+/* --replace: the holder drains first, so that its tasks are not lost to us. */
+static muster_err
+replace_holder(struct loop *loop, const char *folder, pid_t holder, struct muster_error *error)
+{
+    uint64_t   until_ms = clock_now_ms() + loop->config->grace_ms + REPLACE_MS;
+    muster_err err = MUSTER_ERR_EXISTS;
+
+    log_info("asking the worker with pid %d to end", (int)holder);
+    if (holder <= 0 || (kill(holder, SIGTERM) < 0 && errno != ESRCH))
+        return error_errno(error, MUSTER_ERR_EXISTS, "cannot ask the worker with pid %d to end",
+                           (int)holder);
+    while (err == MUSTER_ERR_EXISTS && clock_now_ms() < until_ms) {
+        nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+        err = spool_open(&loop->spool, folder, &holder, error);
+    }
+    return err;
+}
+
+static muster_err
+open_spool_at(struct loop *loop, const char *folder, struct muster_error *error)
+{
+    pid_t      holder = 0;
+    muster_err err = spool_open(&loop->spool, folder, &holder, error);
+
+    if (err == MUSTER_ERR_EXISTS && loop->config->replace)
+        err = replace_holder(loop, folder, holder, error);
+    return err;
+}
+
 /* Under a lifeline nobody will start this worker again to deliver what is left,
  * so the spool lies with the scratch folders and goes with them. */
 static muster_err
@@ -230,7 +262,7 @@ open_spool(struct loop *loop, struct muster_error *error)
     muster_err    err = MUSTER_ERR_EXISTS;
 
     if (loop->config->spool != NULL)
-        return spool_open(&loop->spool, loop->config->spool, error);
+        return open_spool_at(loop, loop->config->spool, error);
     for (int i = 1; i <= SPOOL_NAMES_MAX && err == MUSTER_ERR_EXISTS; i++) {
         buffer_clear(&path);
         if (loop->config->lifeline_fd < 0)
@@ -239,7 +271,7 @@ open_spool(struct loop *loop, struct muster_error *error)
             buffer_printf(&path, "%s/spool", loop->scratch);
         if (i > 1)
             buffer_printf(&path, "-%d", i);
-        err = spool_open(&loop->spool, buffer_text(&path), error);
+        err = open_spool_at(loop, buffer_text(&path), error);
     }
     buffer_free(&path);
     return err;

@@ -132,20 +132,19 @@ folder_check(const char *folder, struct muster_error *error)
 }
 
 muster_err
-spool_open(struct spool *spool, const char *folder, struct muster_error *error)
+spool_open(struct spool *spool, const char *folder, pid_t *holder_out, struct muster_error *error)
 {
     char       path[PATH_MAX];
-    pid_t      holder;
     muster_err err = folder_check(folder, error);
 
     if (err)
         return err;
     snprintf(path, sizeof(path), "%s/lock", folder);
     *spool = (struct spool){ .lock = -1 };
-    err = file_lock_instance(path, &spool->lock, &holder, error);
+    err = file_lock_instance(path, &spool->lock, holder_out, error);
     if (err == MUSTER_ERR_EXISTS)
         return error_set(error, err, "the worker with pid %ld uses the spool folder %s; choose "
-                         "another --name or --spool", (long)holder, folder);
+                         "another --spool, or --replace it", (long)*holder_out, folder);
     if (err)
         return err;
     spool->folder = base_text_copy(slice_text(folder));

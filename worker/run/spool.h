@@ -13,6 +13,8 @@
 #ifndef RUN_SPOOL_H
 #define RUN_SPOOL_H
 
+#include <sys/types.h>
+
 #include "capture.h"
 #include "errors.h"
 #include "wire.h"
@@ -34,8 +36,9 @@ struct spool_record {
  * (as root) or ~/.local/state; "" when none of them can be made. */
 void spool_default(const char *worker_name, struct buffer *path_out);
 /* Make the folder (0700) if needed and take its lock.  Errors: EXISTS (another
- * worker holds it, its pid is named), IO, NO_SPACE. */
-muster_err spool_open(struct spool *spool, const char *folder, struct muster_error *error);
+ * worker holds it: *holder_out), IO, NO_SPACE. */
+muster_err spool_open(struct spool *spool, const char *folder, pid_t *holder_out,
+                      struct muster_error *error);
 void       spool_close(struct spool *spool);
 
 /* `captures` hold the kept output beyond the inline part; NULL: there is none. */
