@@ -60,6 +60,7 @@ story "100 columns that are more bytes" columns    base/a.c  0 <<<"${wide:2}ä"
 story "an unfinished mark"              unfinished base/a.c  1 <<<"/* $mark: later */"
 story "a word that contains it"         unfinished base/a.c  0 <<<"mas${mark}n"
 story "a sleep in a test"               sleeps     tests/a.c 1 <<<'    usleep(10);'
+story "a sleep in a comment"            sleeps     tests/a.c 0 <<<' * sleep(1) is'
 story "a sleep in the product"          sleeps     worker/a.c 0 <<<'    usleep(10);'
 story "a sleep in a script"             sleeps     tests/a.sh 1 <<<'    sleep 1'
 story "a task under test that sleeps"   sleeps     tests/a.sh 0 <<<'muster run -- sleep 1'
