@@ -1,385 +1,25 @@
-/* link_server.c - the manager's socket: peers come, are known by their key, and go
+/* link_server.c - the manager's socket: opening it, frames in, frames out
  *
- * 1. A frame is believed to be its peer's only when routing id, descriptor and
- *    User-Id of the very message agree with what the peer was met with: routing
- *    ids can be chosen by a client, and descriptors are used again.
- * 2. A peer that was handed out by link_server_receive() is reported exactly
- *    once by link_server_gone(), and no frame of it is handed out afterwards.
- * 3. A connection is cut by shutdown(2) on its descriptor, never by close(2):
- *    the descriptor belongs to libzmq's I/O thread.
- * 4. Connections, known or not, are bounded: those over the limit are shut as
- *    soon as they are accepted, those that send nothing after a while.
- *
- * The monitor tells of a descriptor's end before all that it sent may have been
- * read.  A frame whose descriptor is closed, or is another peer's by now, is late
- * and dropped: whatever it asked for, its sender is gone and will ask again.
+ * 1. Authentication works before the socket is bound, and is proven to work
+ *    before link_server_open() returns.
+ * 2. A message is one frame: its second part ends its sender's connection.
+ * 3. Nothing blocks: a peer that does not keep up is the caller's BUSY.
  */
+#include "link_server.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <zmq.h>
-
-#include "clock.h"
-#include "heap.h"
-#include "link_socket.h"
-#include "link_zap.h"
-#include "list.h"
-#include "log.h"
-#include "map.h"
 
 enum {
-    TICK_MS         = 1000,
-    CUT_DELAY_MS    = 100,     /* what was sent before a cut has so long to leave */
-    SILENT_MS       = 2 * LINK_HANDSHAKE_MS,
-    STRANGERS_MAX   = 128,     /* connections beyond the cap that may be in a handshake */
-    ROUTING_BYTES   = 5,       /* of an automatic routing id: a zero, then a number */
-    SELF_TEST_MS    = 5000,
-    BACKLOG         = 512,
-    DROPS_MAX       = 256,     /* in one call, so that a flood of them does not hold the owner */
+    SELF_TEST_MS = 5000,
+    BACKLOG      = 512,
+    DROPS_MAX    = 256,       /* in one call, so that a flood of them does not hold the owner */
 };
-
-struct peer {
-    struct list link;          /* in server->cutting */
-    uint64_t    number;
-    uint32_t    routing;
-    int         fd;
-    uint64_t    cut_at_ms;     /* 0 = not being cut */
-    uint8_t     key[KEY_BYTES];
-    char        address[64];
-};
-
-/* What the monitor said of a descriptor. */
-struct connection {
-    bool         open;
-    bool         shut;         /* by us; its end will be announced */
-    uint64_t     since_ms;
-    struct peer *peer;         /* NULL until its first frame */
-};
-
-struct link_server {
-    void              *context;
-    void              *router;
-    void              *monitor;
-    struct link_zap   *zap;
-    const struct key  *key;
-    struct link_waker  waker;
-    bool               local;
-    char               endpoint[LINK_ENDPOINT_BYTES];
-    uint32_t           frame_bytes_max;
-    uint32_t           connections_max;
-    zmq_msg_t          id;             /* of the frame below */
-    zmq_msg_t          frame;          /* handed out; lives until the next receive */
-    struct map         by_number;
-    struct map         by_routing;
-    struct connection *connections;    /* by descriptor */
-    uint32_t           connections_capacity;
-    uint32_t           open_count;     /* open and not shut */
-    struct list        cutting;
-    uint64_t           peers_met;
-    uint64_t           tick_due_ms;
-    uint64_t          *gone;
-    uint32_t           gone_first, gone_count, gone_capacity;
-    struct link_server_counters counters;
-};
-
-/* ---- peers ---- */
-
-static struct connection *
-connection_at(struct link_server *server, int fd)
-{
-    if (fd < 0 || (uint32_t)fd >= server->connections_capacity)
-        return NULL;
-    return &server->connections[fd];
-}
-
-static void
-peer_forget(struct link_server *server, struct peer *peer)
-{
-    struct connection *connection = connection_at(server, peer->fd);
-
-    if (connection != NULL && connection->peer == peer)
-        connection->peer = NULL;
-    if (list_linked(&peer->link))
-        list_remove(&peer->link);
-    if (map_get(&server->by_routing, peer->routing) == peer)
-        map_remove(&server->by_routing, peer->routing);
-    map_remove(&server->by_number, peer->number);
-    link_zap_leave(server->zap, peer->key);
-    base_grow((void **)&server->gone, &server->gone_capacity, server->gone_count + 1,
-              sizeof(*server->gone));
-    server->gone[server->gone_count++] = peer->number;
-    link_waker_arm(&server->waker);
-    free(peer);
-}
-
-/* Call only when the events were read just before, so that the descriptor is
- * still this connection's. */
-static void
-connection_shut(struct link_server *server, int fd)
-{
-    struct connection *connection = connection_at(server, fd);
-
-    if (connection == NULL || !connection->open || connection->shut)
-        return;
-    connection->shut = true;
-    server->open_count--;
-    (void)shutdown(fd, SHUT_RDWR);      /* ENOTCONN: it is going anyway */
-}
-
-static void
-peer_cut(struct link_server *server, struct peer *peer)
-{
-    if (peer->cut_at_ms != 0)
-        return;
-    peer->cut_at_ms = clock_now_ms() + CUT_DELAY_MS;
-    list_append(&server->cutting, &peer->link);
-    if (server->tick_due_ms == 0 || server->tick_due_ms > peer->cut_at_ms) {
-        server->tick_due_ms = peer->cut_at_ms;
-        link_waker_timer(&server->waker, CUT_DELAY_MS);
-    }
-}
-
-/* ---- the monitor ---- */
-
-static void
-connection_ended(struct link_server *server, int fd)
-{
-    struct connection *connection = connection_at(server, fd);
-
-    if (connection == NULL || !connection->open)
-        return;
-    if (connection->peer != NULL)
-        peer_forget(server, connection->peer);
-    if (!connection->shut)
-        server->open_count--;
-    *connection = (struct connection){ .open = false };
-}
-
-static void
-connection_accepted(struct link_server *server, int fd)
-{
-    uint64_t now_ms = clock_now_ms();
-
-    base_grow((void **)&server->connections, &server->connections_capacity, (uint32_t)fd + 1,
-              sizeof(*server->connections));
-    connection_ended(server, fd);       /* never two at a time */
-    server->connections[fd] = (struct connection){ .open = true, .since_ms = now_ms };
-    server->open_count++;
-    if (server->tick_due_ms == 0) {
-        server->tick_due_ms = now_ms + TICK_MS;
-        link_waker_timer(&server->waker, TICK_MS);
-    }
-}
-
-/* Too many that have not said anything: the oldest goes, because an honest one
- * is through its handshake in milliseconds. */
-static bool
-shed_one(struct link_server *server)
-{
-    uint32_t oldest = UINT32_MAX;
-
-    for (uint32_t fd = 0; fd < server->connections_capacity; fd++) {
-        const struct connection *connection = &server->connections[fd];
-
-        if (connection->open && !connection->shut && connection->peer == NULL &&
-            (oldest == UINT32_MAX || connection->since_ms < server->connections[oldest].since_ms))
-            oldest = fd;
-    }
-    if (oldest != UINT32_MAX)
-        connection_shut(server, (int)oldest);
-    return oldest != UINT32_MAX;
-}
-
-static void
-server_watch(struct link_server *server)
-{
-    struct link_event event;
-
-    while (link_monitor_next(server->monitor, &event)) {
-        if (event.type == ZMQ_EVENT_ACCEPTED)
-            connection_accepted(server, (int)event.value);
-        else if (event.type == ZMQ_EVENT_DISCONNECTED)
-            connection_ended(server, (int)event.value);
-    }
-    while (server->open_count > server->connections_max + STRANGERS_MAX && shed_one(server))
-        continue;
-}
-
-/* ---- time ---- */
-
-static void
-tick_silent(struct link_server *server, uint64_t now_ms)
-{
-    for (uint32_t fd = 0; fd < server->connections_capacity; fd++) {
-        const struct connection *connection = &server->connections[fd];
-
-        if (connection->open && connection->peer == NULL &&
-            now_ms - connection->since_ms > SILENT_MS)
-            connection_shut(server, (int)fd);
-    }
-}
-
-/* Cut whoever would not be let in any more.  Only expiry comes by itself; the
- * rest changes with the table (`all`). */
-static void
-tick_keys(struct link_server *server, bool all)
-{
-    struct peer *peer;
-    size_t       cursor = 0;
-
-    while ((peer = map_next(&server->by_number, &cursor, NULL)) != NULL) {
-        const struct auth_entry *entry = auth_table_find(link_zap_table(server->zap), peer->key);
-        struct muster_error      why = { 0 };
-
-        if (peer->cut_at_ms != 0 || (!all && entry != NULL && entry->not_after_unix_ms == 0))
-            continue;
-        if (entry == NULL)
-            error_set(&why, MUSTER_ERR_AUTH, "the key was revoked");
-        else if (auth_entry_admits(entry, peer->address, clock_unix_ms(), &why) == MUSTER_OK)
-            continue;
-        link_zap_log(server->zap, peer->key, peer->address, why.detail);
-        peer_cut(server, peer);
-    }
-}
-
-static void
-server_tick(struct link_server *server)
-{
-    uint64_t now_ms = clock_now_ms();
-
-    if (server->tick_due_ms == 0 || now_ms < server->tick_due_ms)
-        return;
-    server_watch(server);
-    tick_silent(server, now_ms);
-    tick_keys(server, false);
-    for (struct list *at = server->cutting.next, *next; at != &server->cutting; at = next) {
-        struct peer *peer = CONTAINER(at, struct peer, link);
-
-        next = at->next;
-        if (now_ms < peer->cut_at_ms)
-            continue;
-        list_remove(at);
-        connection_shut(server, peer->fd);
-    }
-    server->tick_due_ms = 0;
-    if (server->open_count > 0 || !list_empty(&server->cutting)) {
-        uint64_t after_ms = list_empty(&server->cutting) ? TICK_MS : CUT_DELAY_MS;
-
-        server->tick_due_ms = now_ms + after_ms;
-        link_waker_timer(&server->waker, after_ms);
-    } else {
-        link_waker_timer(&server->waker, 0);
-    }
-}
 
 /* ---- frames ---- */
-
-/* What libzmq attaches to the frame of an authenticated connection. */
-struct sender {
-    uint32_t    routing;
-    int         fd;
-    uint8_t     key[KEY_BYTES];
-    const char *address;
-};
-
-static bool
-key_of_user(const char *user, uint8_t key_out[KEY_BYTES])
-{
-    if (strlen(user) != 2 * KEY_BYTES)
-        return false;
-    for (size_t i = 0; i < 2 * KEY_BYTES; i++) {
-        char     c = user[i];
-        unsigned digit;
-
-        if (c >= '0' && c <= '9')
-            digit = (unsigned)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            digit = (unsigned)(c - 'a') + 10;
-        else
-            return false;
-        key_out[i / 2] = (uint8_t)(i % 2 == 0 ? digit << 4 : key_out[i / 2] | digit);
-    }
-    return true;
-}
-
-/* False: not authenticated, or with a routing id of its own choice. */
-static bool
-sender_read(struct link_server *server, struct sender *sender)
-{
-    const uint8_t *id = zmq_msg_data(&server->id);
-    const char    *user = zmq_msg_gets(&server->frame, "User-Id");
-
-    sender->fd = zmq_msg_get(&server->frame, ZMQ_SRCFD);
-    sender->address = server->local ? "" : zmq_msg_gets(&server->frame, "Peer-Address");
-    if (sender->address == NULL)
-        sender->address = "";
-    if (user == NULL || !key_of_user(user, sender->key) ||
-        zmq_msg_size(&server->id) != ROUTING_BYTES || id[0] != 0)
-        return false;
-    sender->routing = (uint32_t)id[1] << 24 | (uint32_t)id[2] << 16 | (uint32_t)id[3] << 8 | id[4];
-    return true;
-}
-
-/* The first frame of a connection.  NULL: it is late, or not welcome. */
-static struct peer *
-peer_meet(struct link_server *server, const struct sender *sender)
-{
-    struct connection  *connection;
-    struct muster_error why = { 0 };
-    struct peer        *peer;
-
-    server_watch(server);
-    connection = connection_at(server, sender->fd);
-    if (connection == NULL || !connection->open)
-        return NULL;
-    if (connection->peer != NULL) {
-        /* Numbers ascend: the smaller one is a connection that had this descriptor before. */
-        if ((int32_t)(sender->routing - connection->peer->routing) < 0)
-            return NULL;
-        peer_forget(server, connection->peer);
-    }
-    peer = map_get(&server->by_routing, sender->routing);
-    if (peer != NULL)
-        peer_forget(server, peer);
-    /* The table may have changed, and others come in, since the handshake. */
-    if (link_zap_enter(server->zap, sender->key, sender->address, &why)) {
-        link_zap_log(server->zap, sender->key, sender->address, why.detail);
-        connection_shut(server, sender->fd);
-        return NULL;
-    }
-    peer = base_alloc(sizeof(*peer));
-    peer->number = ++server->peers_met;
-    peer->routing = sender->routing;
-    peer->fd = sender->fd;
-    memcpy(peer->key, sender->key, KEY_BYTES);
-    snprintf(peer->address, sizeof(peer->address), "%s", sender->address);
-    map_put(&server->by_number, peer->number, peer);
-    map_put(&server->by_routing, peer->routing, peer);
-    connection->peer = peer;
-    return peer;
-}
-
-/* Who sent the frame just read?  NULL: drop it. */
-static struct peer *
-server_sender(struct link_server *server)
-{
-    struct sender sender;
-    struct peer  *peer;
-
-    if (!sender_read(server, &sender)) {
-        server_watch(server);
-        connection_shut(server, sender.fd);
-        return NULL;
-    }
-    peer = map_get(&server->by_routing, sender.routing);
-    if (peer == NULL || peer->fd != sender.fd || memcmp(peer->key, sender.key, KEY_BYTES) != 0)
-        peer = peer_meet(server, &sender);
-    return peer != NULL && peer->cut_at_ms == 0 ? peer : NULL;
-}
 
 /* One message, all of its parts.  False: there is none. */
 static bool
@@ -420,14 +60,14 @@ server_next(struct link_server *server, bool *drained_out)
             *drained_out = true;
             return NULL;
         }
-        peer = server_sender(server);
+        peer = link_peers_sender(server);
         if (peer == NULL)
             continue;
         if (single && zmq_msg_size(&server->frame) <= server->frame_bytes_max)
             return peer;
         link_zap_log(server->zap, peer->key, peer->address,
                      single ? "a frame over the limit" : "a message of several parts");
-        peer_cut(server, peer);
+        link_peers_cut(server, peer);
     }
     return NULL;
 }
@@ -449,8 +89,8 @@ link_server_receive(struct link_server *server, struct link_peer *from_out, stru
         *frame_out = slice_of(zmq_msg_data(&server->frame), zmq_msg_size(&server->frame));
         return true;
     }
-    server_watch(server);
-    server_tick(server);
+    link_peers_watch(server);
+    link_peers_tick(server);
     if (drained && server->gone_first == server->gone_count)
         link_waker_disarm(&server->waker);
     return false;
@@ -473,7 +113,7 @@ link_server_send(struct link_server *server, uint64_t number, struct slice frame
         if (zmq_errno() == EAGAIN)
             return MUSTER_ERR_BUSY;
         assert(zmq_errno() == EHOSTUNREACH);
-        peer_forget(server, peer);      /* its end was not announced yet, or never met us */
+        link_peers_forget(server, peer);      /* its end was not announced yet, or never met us */
         return MUSTER_ERR_NOT_FOUND;
     }
     rc = zmq_msg_init_size(&message, frame.bytes);
@@ -494,7 +134,7 @@ link_server_cut(struct link_server *server, uint64_t number)
     struct peer *peer = map_get(&server->by_number, number);
 
     if (peer != NULL)
-        peer_cut(server, peer);
+        link_peers_cut(server, peer);
 }
 
 bool
@@ -503,8 +143,8 @@ link_server_gone(struct link_server *server, uint64_t *peer_out)
     if (server->gone_first == server->gone_count) {
         server->gone_first = 0;
         server->gone_count = 0;
-        server_watch(server);
-        server_tick(server);
+        link_peers_watch(server);
+        link_peers_tick(server);
     }
     if (server->gone_count == 0)
         return false;
@@ -516,7 +156,7 @@ void
 link_server_set_keys(struct link_server *server, struct auth_table *table)
 {
     link_zap_set_table(server->zap, table);
-    tick_keys(server, true);
+    link_peers_check_keys(server, true);
 }
 
 const struct auth_entry *
@@ -687,9 +327,6 @@ link_server_open(const struct link_server_config *config, struct auth_table *tab
 void
 link_server_close(struct link_server *server)
 {
-    struct peer *peer;
-    size_t       cursor = 0;
-
     if (server == NULL)
         return;
     zmq_msg_close(&server->id);
@@ -702,12 +339,7 @@ link_server_close(struct link_server *server)
         zmq_ctx_shutdown(server->context);      /* ends the handler's thread */
     link_zap_free(server->zap);
     link_context_free(server->context);
-    while ((peer = map_next(&server->by_number, &cursor, NULL)) != NULL)
-        free(peer);
-    map_free(&server->by_number);
-    map_free(&server->by_routing);
     link_waker_close(&server->waker);
-    free(server->connections);
-    free(server->gone);
+    link_peers_free(server);
     free(server);
 }
