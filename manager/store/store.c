@@ -524,7 +524,8 @@ store_read_backend(struct store *store, uint64_t job, uint64_t number, struct bu
     pthread_mutex_lock(&store->lock);
     if (!err && store->backend->rules->durable)
         (void)cache_add(&store->cache, job, number,
-                        slice_of(out->data + before, out->bytes - before), false);
+                        slice_of(out->data != NULL ? out->data + before : NULL,
+                                 out->bytes - before), false);
     if (err && err != MUSTER_ERR_NOT_FOUND)
         store_fail(store, &reason);
     pthread_mutex_unlock(&store->lock);
