@@ -103,7 +103,10 @@ cli_connect(struct cli *cli, const char *address, const char *authkey_file)
     struct muster_session_options options = { .address = address, .authkey_file = authkey_file };
     struct muster_error           error = { 0 };
 
-    if (muster_session_open(&options, &cli->session, &error))
+    if (muster_session_open(&options, &cli->session, &error) == MUSTER_ERR_NOT_FOUND)
+        return cli_fail_file(&error, "use the authkey", "Name your key file with --authkey-file or "
+                                                        "in MUSTER_AUTHKEY_FILE.");
+    if (error.code != MUSTER_OK)
         return cli_fail(&error, "connect to", "%s", address);
     cli_interrupt_session = cli->session;
     return EXIT_DONE;
@@ -204,25 +207,37 @@ cli_fail(const struct muster_error *error, const char *what, const char *object_
     va_end(arguments);
     snprintf(advice, sizeof(advice), "%s", advice_text);
     advice[0] = (char)toupper((unsigned char)advice[0]);
-    cli_say("%s %s: %s%s%s.%s%s%s", what, object, muster_err_text(error->code),
+    cli_say("%s%s%s: %s%s%s.%s%s%s", what, object[0] != '\0' ? " " : "", object, muster_err_text(error->code),
             error->detail[0] != '\0' ? ": " : "", error->detail, advice[0] != '\0' ? " " : "",
             advice, advice[0] != '\0' ? "." : "");
     return muster_err_exit_status(error->code);
 }
 
 int
+cli_fail_file(const struct muster_error *error, const char *what, const char *advice)
+{
+    /* The table speaks of jobs and workers; this was a file. */
+    if (error->code != MUSTER_ERR_NOT_FOUND)
+        return cli_fail(error, what, "%s", "");
+    cli_say("%s: %s. %s", what, error->detail, advice);
+    return muster_err_exit_status(error->code);
+}
+
+int
 cli_usage(const char *command, const char *format, ...)
 {
-    char    text[CLI_TEXT_BYTES / 2];
-    va_list arguments;
+    char        text[CLI_TEXT_BYTES / 2];
+    const char *stop;
+    va_list     arguments;
 
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    stop = text[0] != '\0' && text[strlen(text) - 1] == '?' ? "" : ".";
     if (command == NULL)
-        cli_say("%s. See `muster --help`.", text);
+        cli_say("%s%s See `muster --help`.", text, stop);
     else
-        cli_say("%s: %s. See `muster %s --help`.", command, text, command);
+        cli_say("%s: %s%s See `muster %s --help`.", command, text, stop, command);
     return EXIT_USAGE;
 }
 

@@ -62,6 +62,8 @@ int cli_open_or_start(struct cli *cli, const struct muster_fleet_options *option
 /* Print an error; returns the exit status that belongs to it. */
 int cli_fail(const struct muster_error *error, const char *what, const char *object_format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for a file of this machine, with an advice of its own when it does not exist. */
+int cli_fail_file(const struct muster_error *error, const char *what, const char *advice);
 /* A usage error: the text, where to read more; returns EXIT_USAGE. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "muster: ..." on stderr. */

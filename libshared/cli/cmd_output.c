@@ -100,6 +100,7 @@ output_selected(struct cli *cli, const struct output_settings *settings,
         .streams = settings->stderr_stream ? SHOW_STDERR_AS_STDOUT : SHOW_STDOUT_ONLY,
     };
     bool        one = selector_is_one(&selected->selector);
+    muster_err  err;
 
     if (settings->follow && selected->ranges != NULL && !one)
         return cli_usage("output", "--follow takes one task or a whole job");
@@ -109,8 +110,10 @@ output_selected(struct cli *cli, const struct output_settings *settings,
         return output_follow_job(cli, &show);
     if (one)
         return output_one(cli, &show, selected->ranges[0].first);
-    if (follow_so_far(cli, show.job, &show, selected->ranges, selected->selector.range_count))
-        return muster_err_exit_status(MUSTER_ERR_IO);
+    err = follow_so_far(cli, &selected->info, &show, selected->ranges,
+                        selected->selector.range_count);
+    if (err)
+        return muster_err_exit_status(err);
     if (selected->ranges == NULL && (left > 0 || selected->info.open))
         cli_note(cli, "%u tasks of job %" PRIu64 " have not ended yet", left, show.job);
     return EXIT_DONE;

@@ -164,6 +164,7 @@ run_feed(struct run *run)
 {
     struct muster_error    error = { 0 };
     struct muster_job_info info = { 0 };
+    bool                   open;
 
     if (run->plan.options.source != MUSTER_SOURCE_ITEMS)
         return EXIT_DONE;
@@ -172,8 +173,10 @@ run_feed(struct run *run)
     if (run->submitted.existed) {
         if (muster_job_get(run->cli->session, run->submitted.job, CLI_CALL_MS, &info, &error))
             return cli_fail(&error, "look up job", "%" PRIu64, run->submitted.job);
-        run->feeder.skip = info.open ? info.counts.total : UINT32_MAX;
+        open = info.open;
         muster_job_info_free(&info);
+        if (!open)
+            return EXIT_DONE;
     }
     if (feeder_start(&run->feeder, &error))
         return cli_fail(&error, "read", "the inputs");
@@ -270,7 +273,7 @@ run_run(struct cli *cli, void *settings, struct operands *operands)
         if (error.code == MUSTER_ERR_INVALID)
             cli_usage("run", "%s", error.detail);
         else
-            cli_fail(&error, "prepare", "the job");
+            cli_fail_file(&error, "prepare the job", "Check the name of the file.");
         goto out;
     }
     if (job->dry_run) {
@@ -278,7 +281,7 @@ run_run(struct cli *cli, void *settings, struct operands *operands)
         goto out;
     }
     if (inputs_open(&run.plan.inputs, look_back, &error)) {
-        cli_fail(&error, "read", "the inputs");
+        cli_fail_file(&error, "read the inputs", "Check the name of the file.");
         goto out;
     }
     if (run_joblog_open(&run) != EXIT_DONE)

@@ -77,14 +77,13 @@ submit_feed(struct cli *cli, struct job_plan *plan, const struct muster_submitte
     if (submitted->existed) {
         if (muster_job_get(cli->session, submitted->job, CLI_CALL_MS, &info, &error))
             return cli_fail(&error, "look up job", "%" PRIu64, submitted->job);
-        feeder.skip = info.counts.total;
         if (!info.open) {
             cli_note(cli, "job %" PRIu64 " has all its inputs already", submitted->job);
             muster_job_info_free(&info);
             return EXIT_DONE;
         }
         cli_note(cli, "job %" PRIu64 " has %u inputs already; going on behind them",
-                 submitted->job, feeder.skip);
+                 submitted->job, info.counts.total);
         muster_job_info_free(&info);
     }
     plan->inputs.stop_fd = cli_interrupt_fd();
@@ -131,11 +130,11 @@ submit_run(struct cli *cli, void *settings, struct operands *operands)
                                    "--joblog %s`", job->joblog);
     if (job_plan_make(job, operands, false, &plan, &error))
         status = error.code == MUSTER_ERR_INVALID ? cli_usage("submit", "%s", error.detail)
-                                                  : cli_fail(&error, "prepare", "the job");
+                                                  : cli_fail_file(&error, "prepare the job", "Check the name of the file.");
     else if (job->dry_run)
         status = job_plan_dry_run(&plan);
     else if (inputs_open(&plan.inputs, false, &error))
-        status = cli_fail(&error, "read", "the inputs");
+        status = cli_fail_file(&error, "read the inputs", "Check the name of the file.");
     else
         status = cli_open(cli);
     if (status == EXIT_DONE && cli->session != NULL)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "follow.h"
 #include "json_out.h"
 #include "parse.h"
 #include "select.h"
@@ -115,24 +116,22 @@ ended_compare(const void *a, const void *b)
 static muster_err
 tasks_gather(struct tasks *tasks, struct muster_error *error)
 {
-    struct muster_results *results = NULL;
-    muster_err             err;
+    struct so_far so_far = { 0 };
+    muster_err    err;
 
     buffer_append(&tasks->texts, "", 1);       /* offset 0: no text */
-    err = muster_results_open(tasks->cli->session, tasks->selected->info.job, 0, true, &results,
-                              error);
+    err = so_far_open(&so_far, tasks->cli->session, &tasks->selected->info, true, error);
     while (!err) {
         struct muster_result result;
 
-        err = muster_results_next(results, MUSTER_NO_WAIT, &result, error);
+        err = so_far_next(&so_far, &result, error);
         if (!err)
             tasks_add(tasks, &result);
     }
-    if (results != NULL)
-        muster_results_close(results);
+    so_far_close(&so_far);
     if (tasks->ended_count > 0)
         qsort(tasks->ended, tasks->ended_count, sizeof(*tasks->ended), ended_compare);
-    return err == MUSTER_ERR_CLOSED || err == MUSTER_ERR_TIMEOUT ? MUSTER_OK : err;
+    return err == MUSTER_ERR_CLOSED ? MUSTER_OK : err;
 }
 
 /* The latest result that covers `index`; NULL: none. */

@@ -35,7 +35,7 @@ feeder_feed(struct feeder *feeder, struct muster_error *error)
             break;
         if (!err && feeder->stopping)
             err = error_set(error, MUSTER_ERR_INTERRUPTED, NULL);
-        if (!err && feeder->inputs->given > feeder->skip)
+        if (!err)
             err = feeder_feed_one(feeder, item, error);
         if (err)
             return err;

@@ -16,7 +16,6 @@ struct feeder {
     struct muster_session *session;
     uint64_t               job;
     struct inputs         *inputs;
-    uint32_t               skip;      /* inputs that the manager has already */
 
     pthread_t              thread;
     bool                   started;
@@ -26,7 +25,8 @@ struct feeder {
     struct muster_error    error;     /* once done */
 };
 
-/* Read, feed, close the input.  CLOSED, STATE or CANCELED: the job ended before its
+/* Read, feed, close the input.  Inputs that the manager has from an earlier
+ * attempt are passed over by the library.  CLOSED, STATE or CANCELED: the job ended before its
  * inputs did.  INTERRUPTED: inputs->stop_fd. */
 muster_err feeder_feed(struct feeder *feeder, struct muster_error *error);
 

@@ -10,6 +10,7 @@ enum {
     FOLLOW_BAR_MS = 100,
     FOLLOW_QUIET_MS = 1000,
     FOLLOW_CANCEL_MS = 15000,
+    FOLLOW_MORE_MS = 200,
 };
 #define FOLLOW_HELD_BYTES_MAX (64ull << 20)
 
@@ -198,42 +199,62 @@ ranges_hold(const struct muster_range *ranges, size_t count, uint32_t index)
     return count == 0;
 }
 
-static muster_err
-so_far_gather(struct muster_results *results, struct hold *hold, const struct muster_range *ranges,
-              size_t range_count, struct muster_error *error)
+muster_err
+so_far_open(struct so_far *so_far, struct muster_session *session,
+            const struct muster_job_info *info, bool brief, struct muster_error *error)
 {
-    for (;;) {
-        struct muster_result result;
-        muster_err           err = muster_results_next(results, MUSTER_NO_WAIT, &result, error);
+    const struct muster_counts *counts = &info->counts;
 
-        if (err == MUSTER_ERR_CLOSED || err == MUSTER_ERR_TIMEOUT)
-            return MUSTER_OK;
-        if (err)
-            return err;
-        if (ranges_hold(ranges, range_count, result.index))
-            hold_put(hold, &result);
-    }
+    *so_far = (struct so_far){
+        .expected = (uint64_t)counts->succeeded + counts->failed + counts->cancelled,
+    };
+    return muster_results_open(session, info->job, 0, brief, &so_far->results, error);
 }
 
 muster_err
-follow_so_far(struct cli *cli, uint64_t job, struct show *show, const struct muster_range *ranges,
-              size_t range_count)
+so_far_next(struct so_far *so_far, struct muster_result *result_out, struct muster_error *error)
 {
-    struct follow          follow = { .cli = cli, .job = job, .show = show };
-    struct muster_results *results = NULL;
-    struct muster_error    error = { 0 };
-    muster_err             err;
+    /* A retried job has more results than tasks that ended; they come at once. */
+    uint32_t   wait_ms = so_far->seen < so_far->expected ? CLI_CALL_MS : FOLLOW_MORE_MS;
+    muster_err err = muster_results_next(so_far->results, wait_ms, result_out, error);
+
+    if (!err)
+        so_far->seen += result_out->count > 0 ? result_out->count : 1;
+    if (err == MUSTER_ERR_TIMEOUT && so_far->seen >= so_far->expected)
+        return MUSTER_ERR_CLOSED;
+    return err;
+}
+
+void
+so_far_close(struct so_far *so_far)
+{
+    if (so_far->results != NULL)
+        muster_results_close(so_far->results);
+}
+
+muster_err
+follow_so_far(struct cli *cli, const struct muster_job_info *info, struct show *show,
+              const struct muster_range *ranges, size_t range_count)
+{
+    struct follow       follow = { .cli = cli, .job = info->job, .show = show };
+    struct so_far       so_far = { 0 };
+    struct muster_error error = { 0 };
+    muster_err          err;
 
     follow.hold.bytes_max = FOLLOW_HELD_BYTES_MAX;
-    err = muster_results_open(cli->session, job, 0, false, &results, &error);
-    if (!err)
-        err = so_far_gather(results, &follow.hold, ranges, range_count, &error);
-    if (err)
-        cli_fail(&error, "read the results of job", "%" PRIu64, job);
+    err = so_far_open(&so_far, cli->session, info, false, &error);
+    while (!err) {
+        struct muster_result result;
+
+        err = so_far_next(&so_far, &result, &error);
+        if (!err && ranges_hold(ranges, range_count, result.index))
+            hold_put(&follow.hold, &result);
+    }
+    if (err != MUSTER_ERR_CLOSED)
+        cli_fail(&error, "read the results of job", "%" PRIu64, info->job);
     else
         follow_rest(&follow);
     hold_free(&follow.hold);
-    if (results != NULL)
-        muster_results_close(results);
-    return err;
+    so_far_close(&so_far);
+    return err == MUSTER_ERR_CLOSED ? MUSTER_OK : err;
 }

@@ -36,8 +36,21 @@ struct follow {
  * for TIMEOUT (until_ms) and INTERRUPTED (without `cancel`). */
 muster_err follow_job(struct follow *follow);
 
-/* What is there now, by index, each task once, its latest result. */
-muster_err follow_so_far(struct cli *cli, uint64_t job, struct show *show,
+/* Reads what there is of a job's results, without waiting for more to come. */
+struct so_far {
+    struct muster_results *results;
+    uint64_t               expected;     /* tasks that had ended when we looked */
+    uint64_t               seen;
+};
+muster_err so_far_open(struct so_far *so_far, struct muster_session *session,
+                       const struct muster_job_info *info, bool brief, struct muster_error *error);
+/* CLOSED: that was all. */
+muster_err so_far_next(struct so_far *so_far, struct muster_result *result_out,
+                       struct muster_error *error);
+void       so_far_close(struct so_far *so_far);
+
+/* Show what there is now, by index, each task once, its latest result. */
+muster_err follow_so_far(struct cli *cli, const struct muster_job_info *info, struct show *show,
                          const struct muster_range *ranges, size_t range_count);
 
 #endif

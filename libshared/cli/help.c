@@ -30,10 +30,11 @@ static const struct {
     { "MUSTER_DIR", "the manager's folder, for `muster key`" },
 };
 
-void
-help_wrap(FILE *out, const char *text, unsigned indent, unsigned width)
+/* The first line begins where `column` says; its indent was written already. */
+static void
+help_wrap_from(FILE *out, const char *text, unsigned indent, unsigned width, unsigned column)
 {
-    unsigned column = 0;
+    bool line_empty = column == indent && column > 0;
 
     while (*text != '\0') {
         unsigned word = (unsigned)strcspn(text, " \n");
@@ -52,13 +53,22 @@ help_wrap(FILE *out, const char *text, unsigned indent, unsigned width)
             fputc('\n', out);
             column = 0;
         }
-        column += column == 0 ? (unsigned)fprintf(out, "%*s", (int)indent, "")
-                              : (unsigned)fprintf(out, " ");
+        if (column == 0)
+            column = (unsigned)fprintf(out, "%*s", (int)indent, "");
+        else if (!line_empty)
+            column += (unsigned)fprintf(out, " ");
+        line_empty = false;
         column += (unsigned)fprintf(out, "%.*s", (int)word, text);
         text += word;
     }
     if (column > 0)
         fputc('\n', out);
+}
+
+void
+help_wrap(FILE *out, const char *text, unsigned indent, unsigned width)
+{
+    help_wrap_from(out, text, indent, width, 0);
 }
 
 /* Each line of a command, indented; `lead` goes before it. */
@@ -88,17 +98,16 @@ static void
 help_option(FILE *out, const struct option *row)
 {
     char   head[64];
-    size_t column;
+    int  column;
 
     help_option_head(head, sizeof(head), row);
-    column = (size_t)fprintf(out, "  %s", head);
-    if (column + 2 <= HELP_OPTION_COLUMN && column + strlen(row->help) < HELP_WIDTH &&
-        HELP_OPTION_COLUMN + strlen(row->help) <= HELP_WIDTH) {
-        fprintf(out, "%*s%s\n", (int)(HELP_OPTION_COLUMN - column), "", row->help);
-        return;
+    column = fprintf(out, "  %s", head);
+    if (column + 2 > HELP_OPTION_COLUMN) {
+        fputc('\n', out);
+        column = 0;
     }
-    fputc('\n', out);
-    help_wrap(out, row->help, HELP_OPTION_COLUMN, HELP_WIDTH);
+    fprintf(out, "%*s", HELP_OPTION_COLUMN - column, "");
+    help_wrap_from(out, row->help, HELP_OPTION_COLUMN, HELP_WIDTH, HELP_OPTION_COLUMN);
 }
 
 static void
@@ -119,12 +128,7 @@ help_exits_text(FILE *out, const struct exit_row *exits)
     fputs("\nExit status:\n", out);
     for (; exits->status != NULL; exits++) {
         fprintf(out, "  %-8s", exits->status);
-        if (strlen(exits->means) + 10 <= HELP_WIDTH) {
-            fprintf(out, "%s\n", exits->means);
-            continue;
-        }
-        fputc('\n', out);
-        help_wrap(out, exits->means, 10, HELP_WIDTH);
+        help_wrap_from(out, exits->means, 10, HELP_WIDTH, 10);
     }
 }
 

@@ -552,6 +552,6 @@ job_plan_dry_run(struct job_plan *plan)
     buffer_free(&line);
     buffer_free(&number);
     if (err && err != MUSTER_ERR_CLOSED)
-        return cli_fail(&error, "read", "the inputs");
+        return cli_fail_file(&error, "read the inputs", "Check the name of the file.");
     return EXIT_DONE;
 }
