@@ -23,7 +23,9 @@ enum {
 };
 
 /* Numbers are those of wire_role; a manager's own key has AUTH_ROLE_MANAGER. */
-enum auth_role { AUTH_ROLE_MANAGER, AUTH_ROLE_WORKER, AUTH_ROLE_CLIENT, AUTH_ROLE_ADMIN, AUTH_ROLE_COUNT };
+enum auth_role {
+    AUTH_ROLE_MANAGER, AUTH_ROLE_WORKER, AUTH_ROLE_CLIENT, AUTH_ROLE_ADMIN, AUTH_ROLE_COUNT
+};
 
 /* A secret key with what belongs to it; opaque because of invariant 1. */
 struct key;
@@ -39,7 +41,7 @@ muster_err key_make(enum auth_role role, const char *name, const uint8_t *manage
 void           key_free(struct key *key);                    /* NULL is allowed */
 const uint8_t *key_public(const struct key *key);            /* KEY_BYTES */
 const uint8_t *key_secret(const struct key *key);            /* KEY_BYTES; for link/ only */
-const uint8_t *key_manager_public(const struct key *key);    /* KEY_BYTES; own public of a manager */
+const uint8_t *key_manager_public(const struct key *key);    /* KEY_BYTES; a manager: own */
 enum auth_role key_role(const struct key *key);
 const char    *key_name(const struct key *key);
 
@@ -76,12 +78,14 @@ struct auth_table;      /* immutable once parsed; swapped whole */
 muster_err auth_table_parse(struct slice text, const char *where, struct auth_table **table_out,
                             struct muster_error *error);
 /* The file must be as safe as a key file.  Also: NOT_FOUND, KEY_FILE, IO. */
-muster_err auth_table_load(const char *path, struct auth_table **table_out, struct muster_error *error);
+muster_err auth_table_load(const char *path, struct auth_table **table_out,
+                           struct muster_error *error);
 void       auth_table_free(struct auth_table *table);
 uint32_t   auth_table_count(const struct auth_table *table);
 const struct auth_entry *auth_table_at(const struct auth_table *table, uint32_t at);
 /* NULL when unknown.  Does not look at dates or addresses. */
-const struct auth_entry *auth_table_find(const struct auth_table *table, const uint8_t key[KEY_BYTES]);
+const struct auth_entry *auth_table_find(const struct auth_table *table,
+                                         const uint8_t key[KEY_BYTES]);
 /* May this key come in, from this address (numeric, "" = not TCP), now?  AUTH with the reason. */
 muster_err auth_entry_admits(const struct auth_entry *entry, const char *address,
                              uint64_t unix_ms, struct muster_error *error);

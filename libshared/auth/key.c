@@ -100,9 +100,10 @@ key_make(enum auth_role role, const char *name, const uint8_t *manager_public,
     assert((manager_public == NULL) == (role == AUTH_ROLE_MANAGER));
 
     if (!parse_name(slice_text(name), AUTH_NAME_BYTES_MAX))
-        return error_set(error, MUSTER_ERR_INVALID,
-                         "key name \"%s\": 1 to %d of A-Z a-z 0-9 . _ - are allowed, no - or . first",
-                         name, AUTH_NAME_BYTES_MAX);
+        return error_set(
+            error, MUSTER_ERR_INVALID,
+            "key name \"%s\": 1 to %d of A-Z a-z 0-9 . _ - are allowed, no - or . first", name,
+            AUTH_NAME_BYTES_MAX);
     key = key_new();
     if (key == NULL)
         return error_set(error, MUSTER_ERR_NO_MEMORY, "no protected memory for a key");
@@ -246,7 +247,8 @@ key_fill(struct key *key, const struct slice fields[static KEY_FIELDS], struct m
 
 /* Steps 1 to 3: is it a key, of this version, unharmed? */
 static muster_err
-key_text_check(struct slice text, struct slice fields[static KEY_FIELDS], struct muster_error *error)
+key_text_check(struct slice text, struct slice fields[static KEY_FIELDS],
+               struct muster_error *error)
 {
     char     checksum[CHECKSUM_HEX_BYTES + 1];
     unsigned count;

@@ -85,8 +85,8 @@ option_from(struct auth_entry *entry, const char *value, struct muster_error *er
         return error_set(error, MUSTER_ERR_INVALID, "from= is given twice");
     entry->from = list_split(value);
     if (entry->from == NULL)
-        return error_set(error, MUSTER_ERR_INVALID, "from=%s: 1 to %d addresses, with commas between",
-                         value, LIST_MAX);
+        return error_set(error, MUSTER_ERR_INVALID,
+                         "from=%s: 1 to %d addresses, with commas between", value, LIST_MAX);
     for (size_t i = 0; entry->from[i] != NULL; i++) {
         struct auth_net net;
         bool            stray;
@@ -121,7 +121,8 @@ option_connections(struct auth_entry *entry, const char *value, struct muster_er
     if (entry->connections_max != 0)
         return error_set(error, MUSTER_ERR_INVALID, "max-connections= is given twice");
     if (!parse_u64(value, UINT32_MAX, &count) || count == 0)
-        return error_set(error, MUSTER_ERR_INVALID, "max-connections=%s: a number from 1 on", value);
+        return error_set(error, MUSTER_ERR_INVALID, "max-connections=%s: a number from 1 on",
+                         value);
     entry->connections_max = (uint32_t)count;
     return MUSTER_OK;
 }
@@ -146,12 +147,13 @@ parse_option(struct auth_entry *entry, const char *text, struct muster_error *er
         if (strlen(options[i].name) != bytes || memcmp(options[i].name, text, bytes) != 0)
             continue;
         if (equals == NULL)
-            return error_set(error, MUSTER_ERR_INVALID, "option %s needs a value: %s=...", text, text);
+            return error_set(error, MUSTER_ERR_INVALID, "option %s needs a value: %s=...", text,
+                             text);
         return options[i].parse(entry, equals + 1, error);
     }
-    return error_set(error, MUSTER_ERR_INVALID,
-                     "unknown option \"%s\"; known are queues=, from=, not-after=, max-connections=",
-                     text);
+    return error_set(
+        error, MUSTER_ERR_INVALID,
+        "unknown option \"%s\"; known are queues=, from=, not-after=, max-connections=", text);
 }
 
 /* ---- lines ---- */
@@ -170,14 +172,16 @@ parse_key(struct auth_entry *entry, const char *text, struct muster_error *error
     size_t bytes = 0;
 
     if (strncmp(text, "muster-key-", strlen("muster-key-")) == 0)
-        return error_set(error, MUSTER_ERR_INVALID,
-                         "an authkey with its secret does not belong here; only the public key does. "
-                         "Make a new one with `muster key add`");
+        return error_set(
+            error, MUSTER_ERR_INVALID,
+            "an authkey with its secret does not belong here; only the public key does. "
+            "Make a new one with `muster key add`");
     if (strlen(text) != KEY_HEX_BYTES ||
         strspn(text, "0123456789abcdef") != KEY_HEX_BYTES ||
         sodium_hex2bin(entry->key, KEY_BYTES, text, KEY_HEX_BYTES, NULL, &bytes, NULL) != 0)
         return error_set(error, MUSTER_ERR_INVALID,
-                         "the public key is not of %d lower-case hexadecimal digits", KEY_HEX_BYTES);
+                         "the public key is not of %d lower-case hexadecimal digits",
+                         KEY_HEX_BYTES);
     return MUSTER_OK;
 }
 
@@ -223,7 +227,8 @@ auth_line_parse(struct slice line, bool *is_entry_out, struct auth_entry *entry_
     muster_err        err;
 
     if (line.bytes > LINE_BYTES_MAX)
-        return error_set(error, MUSTER_ERR_INVALID, "the line is longer than %d bytes", LINE_BYTES_MAX);
+        return error_set(error, MUSTER_ERR_INVALID, "the line is longer than %d bytes",
+                         LINE_BYTES_MAX);
     if (memchr(line.data, 0, line.bytes) != NULL)
         return error_set(error, MUSTER_ERR_INVALID, "there is a zero byte in the line");
     memcpy(copy, line.data, line.bytes);
@@ -329,8 +334,9 @@ check_names(const struct auth_table *table, const char *where, struct muster_err
         uint32_t b = table->lines[sorted[i] - table->entries];
 
         if (compare_names(&sorted[i - 1], &sorted[i]) == 0)
-            err = error_set(error, MUSTER_ERR_INVALID, "%s:%u: the name \"%s\" stands in line %u already",
-                            where, a > b ? a : b, sorted[i]->name, a > b ? b : a);
+            err = error_set(error, MUSTER_ERR_INVALID,
+                            "%s:%u: the name \"%s\" stands in line %u already", where,
+                            a > b ? a : b, sorted[i]->name, a > b ? b : a);
     }
     free(sorted);
     return err;

@@ -73,11 +73,12 @@ check_free(const struct auth_table *table, const struct auth_entry *entry, const
     const struct auth_entry *same = auth_table_find(table, entry->key);
 
     if (same != NULL)
-        return error_set(error, MUSTER_ERR_EXISTS, "%s has this key already, as %s", path, same->name);
+        return error_set(error, MUSTER_ERR_EXISTS, "%s has this key already, as %s", path,
+                         same->name);
     for (uint32_t i = 0; i < auth_table_count(table); i++) {
         if (strcmp(auth_table_at(table, i)->name, entry->name) == 0)
-            return error_set(error, MUSTER_ERR_EXISTS, "%s has a key with the name %s already", path,
-                             entry->name);
+            return error_set(error, MUSTER_ERR_EXISTS, "%s has a key with the name %s already",
+                             path, entry->name);
     }
     return MUSTER_OK;
 }
@@ -192,7 +193,8 @@ auth_file_revoke(const char *path, const char *name, struct muster_error *error)
         return err;
     err = read_present(path, &before, &table, error);
     if (!err && !without_name(buffer_slice(&before), name, &after))
-        err = error_set(error, MUSTER_ERR_NOT_FOUND, "no key with the name \"%s\" in %s", name, path);
+        err = error_set(error, MUSTER_ERR_NOT_FOUND, "no key with the name \"%s\" in %s", name,
+                        path);
     if (!err)
         err = write_checked(path, &after, error);
 

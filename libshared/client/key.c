@@ -73,8 +73,8 @@ folder_check(const char *dir, struct muster_error *error)
                         (uintmax_t)st.st_uid);
     else if ((st.st_mode & 077) != 0 && !folder_is_empty(fd))
         err = error_set(error, MUSTER_ERR_KEY_FILE,
-                        "%s has mode %04o, open to others; `chmod 700` it, or name a new folder", dir,
-                        st.st_mode & 07777u);
+                        "%s has mode %04o, open to others; `chmod 700` it, or name a new folder",
+                        dir, st.st_mode & 07777u);
     else if ((st.st_mode & 077) != 0 && fchmod(fd, 0700) != 0)
         err = error_errno(error, MUSTER_ERR_IO, "close %s to others", dir);
     close(fd);

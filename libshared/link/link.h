@@ -63,7 +63,9 @@ void        link_server_cut(struct link_server *server, uint64_t peer);
 /* Peers whose connection ended; false when there is none (left). */
 bool        link_server_gone(struct link_server *server, uint64_t *peer_out);
 
-struct link_server_counters { uint64_t admitted, refused, frames_in, frames_out, bytes_in, bytes_out; };
+struct link_server_counters {
+    uint64_t admitted, refused, frames_in, frames_out, bytes_in, bytes_out;
+};
 void        link_server_count(const struct link_server *server, struct link_server_counters *out);
 
 /* ---- everyone else's side ---- */

@@ -194,9 +194,10 @@ on_disconnected(struct link_client *client, uint32_t value)
     else if (!client->told && hangup)
         hung_up(client);
     else if (!client->told && client->state != LINK_WRONG_MANAGER)
-        client_waiting(client, MUSTER_ERR_UNREACHABLE,
-                       "something accepts connections but does not answer; is the manager stopped or "
-                       "overloaded?");
+        client_waiting(
+            client, MUSTER_ERR_UNREACHABLE,
+            "something accepts connections but does not answer; is the manager stopped or "
+            "overloaded?");
     /* Taken back when libzmq says that it tries again. */
     if (client->retry_ms == 0)
         client_retry_later(client);
@@ -230,8 +231,9 @@ on_closed(struct link_client *client, uint32_t value)
     if (client->state == LINK_REFUSED || client->state == LINK_CONNECTED)
         return;
     client_waiting(client, MUSTER_ERR_UNREACHABLE,
-                   took_ms < CONNECT_MS / 2 ? "nobody listens there"
-                                            : "no answer from there; is the host up, and the port open?");
+                   took_ms < CONNECT_MS / 2
+                       ? "nobody listens there"
+                       : "no answer from there; is the host up, and the port open?");
 }
 
 static const struct {
@@ -350,12 +352,14 @@ client_options(struct link_client *client, const struct key *key, struct muster_
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !err; i++)
         err = link_set_int(client->dealer, rows[i].option, rows[i].value, error);
     if (!err)
-        err = link_set_bytes(client->dealer, ZMQ_CURVE_SERVERKEY, key_manager_public(key), KEY_BYTES,
+        err = link_set_bytes(client->dealer, ZMQ_CURVE_SERVERKEY, key_manager_public(key),
+                             KEY_BYTES, error);
+    if (!err)
+        err = link_set_bytes(client->dealer, ZMQ_CURVE_PUBLICKEY, key_public(key), KEY_BYTES,
                              error);
     if (!err)
-        err = link_set_bytes(client->dealer, ZMQ_CURVE_PUBLICKEY, key_public(key), KEY_BYTES, error);
-    if (!err)
-        err = link_set_bytes(client->dealer, ZMQ_CURVE_SECRETKEY, key_secret(key), KEY_BYTES, error);
+        err = link_set_bytes(client->dealer, ZMQ_CURVE_SECRETKEY, key_secret(key), KEY_BYTES,
+                             error);
     return err;
 }
 
@@ -373,8 +377,8 @@ client_open(struct link_client *client, const struct key *key, struct muster_err
     if (!err)
         err = link_waker_open(&client->changes, error);
     if (!err)
-        err = link_socket_new(client->context, ZMQ_DEALER, client->endpoint, client->frame_bytes_max,
-                              &client->dealer, error);
+        err = link_socket_new(client->context, ZMQ_DEALER, client->endpoint,
+                              client->frame_bytes_max, &client->dealer, error);
     if (!err)
         err = client_options(client, key, error);
     if (!err)

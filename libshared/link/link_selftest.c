@@ -51,9 +51,11 @@ wait_refusal(struct link_client *client, const char *endpoint, uint32_t timeout_
             return error_set(error, MUSTER_ERR_INTERNAL,
                              "%s let a stranger's key in: authentication does not work", endpoint);
         if (now_ms >= due_ms)
-            return error_set(error, MUSTER_ERR_IO,
-                             "%s does not answer its own manager, so that strangers are refused could "
-                             "not be proven (%s)", endpoint, why.detail);
+            return error_set(
+                error, MUSTER_ERR_IO,
+                "%s does not answer its own manager, so that strangers are refused could "
+                "not be proven (%s)",
+                endpoint, why.detail);
         if (poll(&poll_fd, 1, (int)(due_ms - now_ms)) < 0 && errno != EINTR)
             return error_errno(error, MUSTER_ERR_IO, "wait for the self-test");
     }

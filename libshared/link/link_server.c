@@ -30,7 +30,8 @@ server_read(struct link_server *server, bool *single_out)
     if (zmq_msg_recv(&server->id, server->router, ZMQ_DONTWAIT) < 0)
         return false;
     /* libzmq hands over whole messages: the other parts are there. */
-    if (!zmq_msg_more(&server->id) || zmq_msg_recv(&server->frame, server->router, ZMQ_DONTWAIT) < 0)
+    if (!zmq_msg_more(&server->id) ||
+        zmq_msg_recv(&server->frame, server->router, ZMQ_DONTWAIT) < 0)
         return false;
     while (zmq_msg_more(&server->frame)) {
         zmq_msg_t rest;
@@ -210,9 +211,11 @@ server_options(struct link_server *server, struct muster_error *error)
 
     err = link_set_int(router, ZMQ_CURVE_SERVER, 1, error);
     if (!err)
-        err = link_set_bytes(router, ZMQ_CURVE_SECRETKEY, key_secret(server->key), KEY_BYTES, error);
+        err = link_set_bytes(router, ZMQ_CURVE_SECRETKEY, key_secret(server->key), KEY_BYTES,
+                             error);
     if (!err)
-        err = link_set_bytes(router, ZMQ_ZAP_DOMAIN, LINK_ZAP_DOMAIN, strlen(LINK_ZAP_DOMAIN), error);
+        err = link_set_bytes(router, ZMQ_ZAP_DOMAIN, LINK_ZAP_DOMAIN, strlen(LINK_ZAP_DOMAIN),
+                             error);
     if (!err)
         err = set_enforced(router, error);
     if (!err)
@@ -283,7 +286,8 @@ server_open(struct link_server *server, const struct link_server_config *config,
         err = server_options(server, error);
     if (!err)
         err = link_monitor_open(server->context, server->router,
-                                ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED, &server->monitor, error);
+                                ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED, &server->monitor,
+                                error);
     if (!err)
         err = link_waker_watch(&server->waker, server->router, error);
     if (!err)

@@ -33,9 +33,10 @@ link_endpoint_check(const char *endpoint, struct muster_error *error)
     if (link_endpoint_is_local(endpoint)) {
         rest = endpoint + strlen("ipc://");
         if (rest[0] != '/' || strlen(rest) > LINK_LOCAL_PATH_MAX)
-            return error_set(error, MUSTER_ERR_INVALID,
-                             "%s: behind ipc:// stands the absolute path of a socket, at most %d bytes",
-                             endpoint, LINK_LOCAL_PATH_MAX);
+            return error_set(
+                error, MUSTER_ERR_INVALID,
+                "%s: behind ipc:// stands the absolute path of a socket, at most %d bytes",
+                endpoint, LINK_LOCAL_PATH_MAX);
         return MUSTER_OK;
     }
     if (strncmp(endpoint, "tcp://", strlen("tcp://")) != 0)
@@ -51,7 +52,8 @@ link_endpoint_check(const char *endpoint, struct muster_error *error)
 /* ---- sockets ---- */
 
 muster_err
-link_set_bytes(void *socket, int option, const void *bytes, size_t count, struct muster_error *error)
+link_set_bytes(void *socket, int option, const void *bytes, size_t count,
+               struct muster_error *error)
 {
     if (zmq_setsockopt(socket, option, bytes, count) != 0)
         return error_set(error, MUSTER_ERR_INTERNAL, "libzmq refuses option %d: %s", option,
@@ -72,7 +74,8 @@ link_context_new(void **context_out, struct muster_error *error)
 
     if (context == NULL || zmq_ctx_set(context, ZMQ_MAX_SOCKETS, SOCKETS_MAX) != 0 ||
         zmq_ctx_set(context, ZMQ_IO_THREADS, 1) != 0) {
-        error_set(error, MUSTER_ERR_INTERNAL, "libzmq does not start: %s", zmq_strerror(zmq_errno()));
+        error_set(error, MUSTER_ERR_INTERNAL, "libzmq does not start: %s",
+                  zmq_strerror(zmq_errno()));
         link_context_free(context);
         return MUSTER_ERR_INTERNAL;
     }

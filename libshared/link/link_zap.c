@@ -316,7 +316,8 @@ zap_thread_start(struct link_zap *zap, struct muster_error *error)
     rc = pthread_create(&zap->thread, NULL, zap_run, zap);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0)
-        return error_set(error, MUSTER_ERR_INTERNAL, "no thread for authentication: %s", strerror(rc));
+        return error_set(error, MUSTER_ERR_INTERNAL, "no thread for authentication: %s",
+                         strerror(rc));
     zap->running = true;
     return MUSTER_OK;
 }

@@ -301,14 +301,16 @@ peer_check(struct peer *peer, uint64_t now_ms, uint16_t type, size_t bytes,
     if (rule == NULL)
         return error_set(error, MUSTER_ERR_UNSUPPORTED, "message 0x%02x is unknown here", type);
     if ((rule->from & 1u << peer->role) == 0)
-        return error_set(error, MUSTER_ERR_DENIED, "the key of %s has role %s, which may not send %s",
-                         peer->user, wire_role_name(peer->role), rule->name);
+        return error_set(error, MUSTER_ERR_DENIED,
+                         "the key of %s has role %s, which may not send %s", peer->user,
+                         wire_role_name(peer->role), rule->name);
     if (type == MSG_TYPE_HELLO && peer->session != 0)
         return error_set(error, MUSTER_ERR_STATE, "this connection has said HELLO already");
     if (type != MSG_TYPE_HELLO && peer->session == 0)
         return error_set(error, MUSTER_ERR_SESSION, "there is no session; say HELLO first");
     if (!peer_can_afford(peer, now_ms, bytes))
-        return error_set(error, MUSTER_ERR_BUSY, "too much at once; go on in %u ms", peer->retry_ms);
+        return error_set(error, MUSTER_ERR_BUSY, "too much at once; go on in %u ms",
+                         peer->retry_ms);
     return MUSTER_OK;
 }
 
@@ -349,8 +351,9 @@ queue_denied(const struct peer *peer, struct slice queue, struct muster_error *e
 
     for (size_t i = 0; peer->queues[i] != NULL; i++)
         buffer_printf(&allowed, "%s%s", i > 0 ? ", " : "", peer->queues[i]);
-    error_set(error, MUSTER_ERR_DENIED, "the key of %s may not serve queue \"%.*s\"; it may serve %s",
-              peer->user, (int)queue.bytes, (const char *)queue.data, buffer_text(&allowed));
+    error_set(error, MUSTER_ERR_DENIED,
+              "the key of %s may not serve queue \"%.*s\"; it may serve %s", peer->user,
+              (int)queue.bytes, (const char *)queue.data, buffer_text(&allowed));
     buffer_free(&allowed);
     return MUSTER_ERR_DENIED;
 }

@@ -15,7 +15,7 @@ static char        good_text[KEY_TEXT_BYTES_MAX + 1];
 
 struct text_case {
     const char *story;
-    const char *from, *to;     /* replace the first `from` of the good text; from NULL: use `to` alone */
+    const char *from, *to;     /* the first `from` becomes `to`; from NULL: `to` alone */
     muster_err  err;
     const char *word;          /* of the explanation */
 };

@@ -42,7 +42,8 @@ static const struct parse_case parses[] = {
     { "an empty item", K1 " worker a queues=x,,y", MUSTER_ERR_INVALID, 0, "queues=" },
     { "a bad queue name", K1 " worker a queues=x,-y", MUSTER_ERR_INVALID, 0, "\"-y\"" },
     { "a host name in from=", K1 " worker a from=head", MUSTER_ERR_INVALID, 0, "not looked up" },
-    { "a prefix that is too long", K1 " worker a from=10.0.0.0/33", MUSTER_ERR_INVALID, 0, "from=" },
+    { "a prefix that is too long", K1 " worker a from=10.0.0.0/33", MUSTER_ERR_INVALID, 0,
+      "from=" },
     { "bits behind the prefix", K1 " worker a from=10.0.0.1/8", MUSTER_ERR_INVALID, 0, "behind" },
     { "a day that does not exist", K1 " worker a not-after=2027-02-31", MUSTER_ERR_INVALID, 0,
       "not-after=" },
@@ -58,7 +59,8 @@ static const struct parse_case parses[] = {
     { "a short key", "1234 worker a", MUSTER_ERR_INVALID, 0, "64" },
     { "upper-case digits", "A" "111111111111111111111111111111111111111111111111111111111111111"
       " worker a", MUSTER_ERR_INVALID, 0, "lower-case" },
-    { "a secret key", "muster-key-1 worker a 1 2 3\n", MUSTER_ERR_INVALID, 0, "does not belong here" },
+    { "a secret key", "muster-key-1 worker a 1 2 3\n", MUSTER_ERR_INVALID, 0,
+      "does not belong here" },
     { "the same key twice", K1 " worker a\n# c\n" K1 " client b\n", MUSTER_ERR_INVALID, 0,
       "keys:3: the same key stands in line 1" },
     { "the same name twice", K1 " worker a\n\n" K2 " client a\n", MUSTER_ERR_INVALID, 0,
@@ -148,8 +150,8 @@ test_admits(void **state)
 
     snprintf(text, sizeof(text), "%s worker a %s\n", K1, c->options);
     assert_int_equal(auth_table_parse(slice_text(text), "keys", &table, NULL), MUSTER_OK);
-    assert_int_equal(auth_entry_admits(auth_table_at(table, 0), c->address, c->unix_s * 1000, &error),
-                     c->err);
+    assert_int_equal(auth_entry_admits(auth_table_at(table, 0), c->address, c->unix_s * 1000,
+                                       &error), c->err);
     assert_int_equal(error.detail[0] != '\0', c->err != MUSTER_OK);
     auth_table_free(table);
 }

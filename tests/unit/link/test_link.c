@@ -46,8 +46,8 @@ table_of(const struct key *key, const char *options)
     char                hex[2 * KEY_BYTES + 1];
 
     if (key != NULL)
-        buffer_printf(&text, "%s client %s %s\n", auth_key_text(hex, key_public(key)), key_name(key),
-                      options != NULL ? options : "");
+        buffer_printf(&text, "%s client %s %s\n", auth_key_text(hex, key_public(key)),
+                      key_name(key), options != NULL ? options : "");
     if (auth_table_parse(buffer_slice(&text), "test", &table, &error) != MUSTER_OK)
         fail_msg("%s", error.detail);
     buffer_free(&text);
@@ -184,15 +184,16 @@ struct door_case {
 };
 
 static const struct door_case doors[] = {
-    { "an enrolled key is let in", "tcp://127.0.0.1:*", true, NULL, false, LINK_CONNECTED, MUSTER_OK },
+    { "an enrolled key is let in", "tcp://127.0.0.1:*", true, NULL, false, LINK_CONNECTED,
+      MUSTER_OK },
     { "a stranger's key is refused", "tcp://127.0.0.1:*", false, NULL, false, LINK_REFUSED,
       MUSTER_ERR_AUTH },
     { "an expired key is refused", "tcp://127.0.0.1:*", true, "not-after=2001-01-01", false,
       LINK_REFUSED, MUSTER_ERR_AUTH },
     { "a key that has not expired is let in", "tcp://127.0.0.1:*", true, "not-after=2999-01-01",
       false, LINK_CONNECTED, MUSTER_OK },
-    { "a key from the wrong address is refused", "tcp://127.0.0.1:*", true, "from=10.0.0.0/8", false,
-      LINK_REFUSED, MUSTER_ERR_AUTH },
+    { "a key from the wrong address is refused", "tcp://127.0.0.1:*", true, "from=10.0.0.0/8",
+      false, LINK_REFUSED, MUSTER_ERR_AUTH },
     { "a key from the right address is let in", "tcp://127.0.0.1:*", true,
       "from=10.0.0.0/8,127.0.0.0/8", false, LINK_CONNECTED, MUSTER_OK },
     { "another manager's client is told so", "tcp://127.0.0.1:*", true, NULL, true,
@@ -200,8 +201,10 @@ static const struct door_case doors[] = {
     { "a wildcard address proves itself, too", "tcp://*:*", true, NULL, false, LINK_CONNECTED,
       MUSTER_OK },
     { "IPv6 works", "tcp://[::1]:*", true, "from=::1", false, LINK_CONNECTED, MUSTER_OK },
-    { "a local socket lets an enrolled key in", "ipc", true, NULL, false, LINK_CONNECTED, MUSTER_OK },
-    { "a local socket refuses strangers", "ipc", false, NULL, false, LINK_REFUSED, MUSTER_ERR_AUTH },
+    { "a local socket lets an enrolled key in", "ipc", true, NULL, false, LINK_CONNECTED,
+      MUSTER_OK },
+    { "a local socket refuses strangers", "ipc", false, NULL, false, LINK_REFUSED,
+      MUSTER_ERR_AUTH },
     { "from= means TCP, so a local socket is refused", "ipc", true, "from=127.0.0.1", false,
       LINK_REFUSED, MUSTER_ERR_AUTH },
 };
