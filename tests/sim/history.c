@@ -134,6 +134,27 @@ apply_heard(struct history *history, const struct note *note)
 }
 
 void
+history_check_terms(struct history *history, uint64_t turn_ms, uint64_t running)
+{
+    uint64_t allowed = 0;
+
+    for (uint32_t i = 0; i < history->plan_count; i++) {
+        const struct plan *plan = history->plans[i];
+
+        for (uint32_t k = 0; k < plan->total; k++) {
+            const struct hist_task *task = &plan->tasks[k];
+
+            if (task->leased && !task->expired &&
+                turn_ms <= session_of(history, task->session)->heard_ms + LEASE_MS + HIST_SLACK_MS)
+                allowed++;
+        }
+    }
+    if (running > allowed)
+        sim_fail(history->sim, "P6: %llu tasks are leased, only %llu of them to workers that were "
+                 "heard of in time", (unsigned long long)running, (unsigned long long)allowed);
+}
+
+void
 history_fresh_terms(struct history *history)
 {
     for (uint32_t i = 0; i < history->session_count; i++)

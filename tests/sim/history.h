@@ -9,7 +9,7 @@
  *    answers never left, as the manager promised nothing by them.
  * 2. A rule names the promise it checks: P1 what was acknowledged stays, P4
  *    submitting twice is harmless, P5 one result per task, from the valid lease,
- *    P7 a late result is refused, P10 a task that kills workers stops, P17 a
+ *    P6 what a dead worker held is taken from it in time, P7 a late result is refused, P10 a task that kills workers stops, P17 a
  *    restart alone starts nothing twice.
  */
 #ifndef SIM_HISTORY_H
@@ -91,6 +91,8 @@ struct plan *history_plan_of(struct history *history, uint64_t job);     /* NULL
 /* ---- the manager's decisions ---- */
 void history_note(struct notes *notes, const struct note *note);
 void history_apply(struct history *history, struct notes *notes);        /* and empties them */
+/* P6: at the end of a turn no more tasks are leased than their workers' terms allow. */
+void history_check_terms(struct history *history, uint64_t turn_ms, uint64_t running);
 /* The manager gives every session a fresh term: it restarted, or stood still. */
 void history_fresh_terms(struct history *history);
 

@@ -19,6 +19,8 @@ enum {
 struct manager_turn {
     struct effects fx;
     struct notes   notes;
+    uint64_t       at_ms;              /* its end, in the world's time */
+    uint64_t       running;            /* tasks leased then */
 };
 
 struct manager_node {
@@ -254,6 +256,9 @@ manager_deliver(struct manager_node *node, struct manager_turn *turn)
     muster_err err;
 
     history_apply(node->sim->history, &turn->notes);
+    if (turn->at_ms != 0)
+        history_check_terms(node->sim->history, turn->at_ms, turn->running);
+    turn->at_ms = 0;
     err = answer_deliver(node->answer, &turn->fx, NULL);
     if (err)
         sim_fail(node->sim, "the answers of a turn cannot be made: %s", muster_err_name(err));
@@ -291,9 +296,10 @@ manager_submit(struct manager_node *node, bool checkpoint)
 static void
 manager_end_turn(struct manager_node *node)
 {
-    struct effects *fx = &node->gathering->fx;
-    bool            checkpoint = sim_chance(node->sim, node->sim->weather.checkpoints);
-    uint64_t        before = node->digest;
+    struct effects      *fx = &node->gathering->fx;
+    struct core_counters counters;
+    bool                 checkpoint = sim_chance(node->sim, node->sim->weather.checkpoints);
+    uint64_t             before = node->digest;
 
     assert(node->committing == NULL);
     core_space(node->core, node->space_low);
@@ -303,6 +309,9 @@ manager_end_turn(struct manager_node *node)
     core_turn(node->core, manager_clock_ms(node), manager_unix_ms(node), fx);
     core_check(node->core);
     manager_note_effects(node);
+    core_count(node->core, &counters);
+    node->gathering->running = counters.tasks_running;
+    node->gathering->at_ms = node->sim->now_ms;
     node->turn_ms = node->sim->now_ms;
     node->steps = 0;
     node->digest = core_digest(node->core);
@@ -420,6 +429,7 @@ manager_end(struct manager_node *node)
     for (int i = 0; i < 2; i++) {
         effects_clear(&node->turns[i].fx);
         node->turns[i].notes.count = 0;
+        node->turns[i].at_ms = 0;
     }
     node->noted_leases = 0;
     node->noted_pruned = 0;
