@@ -24,8 +24,6 @@
 
 #include <muster/muster.h>
 
-enum { FAKE_BLOCKS_MAX = 4096 };
-
 struct fake {
     char                dir[64];
     char                endpoint[128];
@@ -47,7 +45,6 @@ struct fake {
     _Atomic int         job_ended;
     /* what happened */
     _Atomic uint64_t    hellos, resumes, beats, requests, goodbyes, items, blocks, stale_blocks, submits;
-    _Atomic uint64_t    follows;
     /* of the thread */
     uint64_t            session, secret, sessions;
     uint64_t            dedup_hi, dedup_lo, content;
@@ -57,7 +54,9 @@ struct fake {
     uint64_t            poll_request;      /* a RESULTS_GET that waits */
     uint64_t            poll_cursor;
     uint64_t            poll_until_ms;
-    uint64_t            follow_request;
+    /* Answers what the manager here does not; false: neither. */
+    bool              (*also)(struct fake *fake, const struct wire_message *message,
+                              const union wire_any *m);
 };
 
 static inline void
@@ -222,12 +221,9 @@ fake_request(struct fake *fake, const struct wire_message *message, const union 
         fake->poll_cursor = m->results_get.cursor;
         fake->poll_until_ms = clock_now_ms() + 50;
         return;
-    case MSG_TYPE_OUTPUT_FOLLOW:
-        atomic_fetch_add(&fake->follows, 1);
-        fake->follow_request = m->output_follow.on ? message->request : 0;
-        fake_ack(fake, message->request, 1);
-        return;
     default:
+        if (fake->also != NULL && fake->also(fake, message, m))
+            return;
         fake_error(fake, message->request, MUSTER_ERR_NOT_FOUND, "no such object, said the test");
     }
 }
