@@ -72,7 +72,7 @@ static muster_err
 fleet_start_manager(struct muster_fleet *fleet, struct muster_error *error)
 {
     const char *const args[] = { "--dir", fleet->dir, "--listen", fleet->address,
-                                 "--store", "memory", "--ephemeral",
+                                 "--store", "memory", "--ephemeral", "--log-level", "warn",
                                  "--lifeline-fd", "3", "--ready-fd", "4", NULL };
     muster_err err = program_start(&fleet->manager, "muster-manager", fleet->dir, args, -1, error);
 
@@ -86,6 +86,7 @@ fleet_start_worker(struct muster_fleet *fleet, uint32_t cpus, struct muster_erro
     long        cores = sysconf(_SC_NPROCESSORS_ONLN);
     const char *const args[] = { "--connect", fleet->address, "--authkey-file", fleet->worker_key,
                                  "--cpus", count, "--spool", fleet->spool,
+                                 "--scratch", fleet->dir, "--log-level", "warn",
                                  "--on-manager-lost", "stop",
                                  "--lifeline-fd", "3", "--ready-fd", "4", NULL };
     muster_err err;

@@ -220,6 +220,16 @@ spawn(struct program *program, const char *path, const char *const *args, int li
     return failed;
 }
 
+static char *
+program_log(const char *dir, const char *name)
+{
+    struct buffer path = { 0 };
+
+    buffer_printf(&path, "%s/%s.log", dir, name);
+    (void)buffer_text(&path);
+    return (char *)path.data;
+}
+
 muster_err
 program_start(struct program *program, const char *name, const char *dir, const char *const *args,
               int held_fd, struct muster_error *error)
@@ -234,7 +244,7 @@ program_start(struct program *program, const char *name, const char *dir, const 
     err = program_find(name, &path, error);
     if (err)
         return err;
-    program->log = join(dir, "/", name);
+    program->log = program_log(dir, name);
     err = pipe_high(lifeline, error);
     if (!err)
         err = pipe_high(ready, error);

@@ -328,11 +328,7 @@ submit_stdin(struct muster_session *session, uint64_t job, const struct muster_j
         if (err)
             return err;
     }
-    if (options->source == MUSTER_SOURCE_ITEMS)
-        return MUSTER_OK;
-    m.job_close = (struct msg_job_close){ .job = job,
-                                          .count = options->count > 0 ? options->count : 1 };
-    return ask_ack(session, MSG_TYPE_JOB_CLOSE, &m, timeout_ms, NULL, error);
+    return MUSTER_OK;
 }
 
 muster_err
