@@ -11,8 +11,9 @@
  *    soon as they are accepted, those that send nothing after a while.
  *
  * The monitor tells of a descriptor's end before all that it sent may have been
- * read.  A frame whose descriptor is closed, or is another peer's by now, is late
- * and dropped: whatever it asked for, its sender is gone and will ask again.
+ * read.  So a peer whose connection ended is gone only when everything that is
+ * there has been read.  What comes even later is dropped: its descriptor is
+ * closed, or another peer's by now, and whoever sent it will ask again.
  */
 #include "link_server.h"
 
@@ -82,6 +83,8 @@ link_peers_cut(struct link_server *server, struct peer *peer)
     if (peer->cut_at_ms != 0)
         return;
     peer->cut_at_ms = clock_now_ms() + CUT_DELAY_MS;
+    if (peer->ending)
+        return;
     list_append(&server->cutting, &peer->link);
     if (server->tick_due_ms == 0 || server->tick_due_ms > peer->cut_at_ms) {
         server->tick_due_ms = peer->cut_at_ms;
@@ -92,6 +95,25 @@ link_peers_cut(struct link_server *server, struct peer *peer)
 /* ---- the monitor ---- */
 
 static void
+peer_end(struct link_server *server, struct peer *peer)
+{
+    if (peer->cut_at_ms != 0) {         /* nobody wants to hear the rest */
+        link_peers_forget(server, peer);
+        return;
+    }
+    peer->ending = true;
+    list_append(&server->ending, &peer->link);
+    link_waker_arm(&server->waker);
+}
+
+void
+link_peers_drained(struct link_server *server)
+{
+    while (!list_empty(&server->ending))
+        link_peers_forget(server, CONTAINER(server->ending.next, struct peer, link));
+}
+
+static void
 connection_ended(struct link_server *server, int fd)
 {
     struct connection *connection = connection_at(server, fd);
@@ -99,7 +121,7 @@ connection_ended(struct link_server *server, int fd)
     if (connection == NULL || !connection->open)
         return;
     if (connection->peer != NULL)
-        link_peers_forget(server, connection->peer);
+        peer_end(server, connection->peer);
     if (!connection->shut)
         server->open_count--;
     *connection = (struct connection){ .open = false };

@@ -90,9 +90,11 @@ link_server_receive(struct link_server *server, struct link_peer *from_out, stru
         *frame_out = slice_of(zmq_msg_data(&server->frame), zmq_msg_size(&server->frame));
         return true;
     }
+    if (drained)
+        link_peers_drained(server);
     link_peers_watch(server);
     link_peers_tick(server);
-    if (drained && server->gone_first == server->gone_count)
+    if (drained && server->gone_first == server->gone_count && list_empty(&server->ending))
         link_waker_disarm(&server->waker);
     return false;
 }
@@ -316,6 +318,7 @@ link_server_open(const struct link_server_config *config, struct auth_table *tab
     server->frame_bytes_max = config->frame_bytes_max;
     server->connections_max = config->connections_max;
     list_init(&server->cutting);
+    list_init(&server->ending);
     zmq_msg_init(&server->id);
     zmq_msg_init(&server->frame);
     err = server_open(server, config, table, error);

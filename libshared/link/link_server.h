@@ -12,11 +12,12 @@
 enum { ROUTING_BYTES = 5 };   /* of an automatic routing id: a zero, then a number */
 
 struct peer {
-    struct list link;          /* in server->cutting */
+    struct list link;          /* in server->cutting or server->ending */
     uint64_t    number;
     uint32_t    routing;
     int         fd;
     uint64_t    cut_at_ms;     /* 0 = not being cut */
+    bool        ending;        /* disconnected; what it sent before may still be unread */
     uint8_t     key[KEY_BYTES];
     char        address[64];
 };
@@ -48,6 +49,7 @@ struct link_server {
     uint32_t           connections_capacity;
     uint32_t           open_count;     /* open and not shut */
     struct list        cutting;
+    struct list        ending;
     uint64_t           peers_met;
     uint64_t           tick_due_ms;
     uint64_t          *gone;
@@ -65,6 +67,8 @@ void link_peers_tick(struct link_server *server);
 struct peer *link_peers_sender(struct link_server *server);
 void link_peers_cut(struct link_server *server, struct peer *peer);
 void link_peers_forget(struct link_server *server, struct peer *peer);
+/* Everything that arrived was read: those that had ended before are gone now. */
+void link_peers_drained(struct link_server *server);
 /* Cut whoever would not be let in any more.  Only expiry comes by itself; the
  * rest changes with the table (`all`). */
 void link_peers_check_keys(struct link_server *server, bool all);

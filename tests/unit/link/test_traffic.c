@@ -340,6 +340,25 @@ story_gone(struct key *key)
     world_close(&w);
 }
 
+/* The end of a connection is known before its last frames were read. */
+static void
+story_last_words(struct key *key)
+{
+    struct world  w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+    struct pollfd fd = { .fd = link_server_fd(w.server), .events = POLLIN };
+
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(send_bytes(&w, 6), MUSTER_OK);
+    link_client_close(w.client);
+    w.client = NULL;
+    assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_int_equal(w.frames, 11);
+    world_close(&w);
+}
+
 static void
 story_cut(struct key *key)
 {
@@ -479,6 +498,7 @@ static const struct story_case stories[] = {
     { "a routing id of the client's choice is not heard", story_own_routing },
     { "a slow peer gives BUSY and loses nothing", story_slow },
     { "a peer that leaves is reported once, and comes back as another", story_gone },
+    { "what a peer said before it left is heard", story_last_words },
     { "a cut peer hears the last word", story_cut },
     { "max-connections holds the next one back until there is room", story_key_full },
     { "addresses in use or not ours are named", story_in_use },
