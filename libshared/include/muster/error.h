@@ -62,8 +62,8 @@ extern "C" {
      "use a new key for a new job")                                            \
   X(22, STATE,        75, "not possible in its present state",                 \
      "look at the state first")                                                \
-  X(23, KEY_TEXT,     78, "the key text is damaged (its checksum does not fit)", \
-     "copy the line again from the original file")                             \
+  X(23, KEY_TEXT,     78, "the key text is damaged, or is no key of muster",   \
+     "copy the line again from the original file, or see `muster key`")        \
   X(24, KEY_FILE,     78, "the key file is not safe to use",                   \
      "it must be a regular file of yours, mode 0600, with one link")           \
   X(25, UNSUPPORTED,  76, "not supported by the other side",                   \
