@@ -59,7 +59,6 @@ struct agent {
     bool        lost_said;
     bool        retry_said;
     bool        dirty;                   /* something could start */
-    muster_err  exit_err;
     struct muster_error exit_error;
 
     /* session */

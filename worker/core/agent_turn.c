@@ -199,7 +199,7 @@ end_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
     if (agent->refused) {
         if (agent->running_count == 0)
-            agent_exit(agent, agent->exit_err, agent->exit_error.detail, actions);
+            agent_exit(agent, agent->exit_error.code, agent->exit_error.detail, actions);
         return;
     }
     if (agent->state == STATE_LEAVING) {

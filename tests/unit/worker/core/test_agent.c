@@ -1,0 +1,642 @@
+/* test_agent.c - what a worker does, event by event
+ *
+ * Method: a story is a script of events and the actions that they must cause,
+ * in order and nothing else.  The worker has 2 cpus; a task takes 1 (task 9
+ * takes 2, task 8 three) and is named by its index in job 1.
+ *
+ *   events   up down welcome joined hello-error:CODE join-error:CODE lease:I
+ *            started:I end:I failed:I ack:I error:I:CODE session-error lost:I
+ *            beat-ack kill:I kill-hard:I watch:I drain stop manager-drain:0|1
+ *            goodbye-ack refused restore:I +MS (time passes, then a tick)
+ *   actions  HELLO/SESSION JOIN/HOLDS BEAT/STARTED FINISH:I RETURN:I/REASON DRAIN
+ *            GOODBYE START:I TERM:I KILL:I WATCH:I SPOOL:I RELEASE:I RECONNECT
+ *            EXIT:ERROR
+ *
+ * A tick follows every event; =MS lets time jump without one.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "stories.h"
+
+enum { TASKS = 10 };
+
+static struct world {
+    struct agent        *agent;
+    struct agent_actions actions;
+    struct buffer        log;
+    uint64_t             now_ms;
+    uint64_t             numbers[TASKS];      /* the agent's, by index */
+    uint64_t             finish[TASKS];       /* request of the last FINISH */
+    uint64_t             hello, join, beat_ms, goodbye;
+} w;
+
+static struct wire_token
+token_of(uint32_t index)
+{
+    return (struct wire_token){ .job = 1, .index = index, .attempt = 1, .epoch = 1 };
+}
+
+static void
+logf_add(const char *format, unsigned long long number)
+{
+    if (w.log.bytes > 0)
+        buffer_append_text(&w.log, " ");
+    buffer_printf(&w.log, format, number);
+}
+
+/* ---- what the agent sends ---- */
+
+static void
+log_holds(struct wire_list holds)
+{
+    struct reader     in = reader_of(holds.bytes);
+    struct wire_token token;
+
+    for (uint32_t i = 0; i < holds.count; i++) {
+        assert_true(wire_get_token(&in, &token));
+        buffer_printf(&w.log, "/%u", token.index);
+    }
+}
+
+static void
+log_message(struct slice bytes)
+{
+    static const char *const reasons[] = { "draining", "late", "fault" };
+    struct buffer       frame = { 0 };
+    struct wire_frame   open;
+    struct wire_message message;
+    union wire_any      m;
+
+    wire_frame_begin(&frame);
+    buffer_append_slice(&frame, bytes);
+    wire_frame_end(&frame, 1);
+    assert_int_equal(wire_frame_open(buffer_slice(&frame), &open), MUSTER_OK);
+    assert_int_equal(wire_frame_next(&open, &message), MUSTER_OK);
+    assert_int_equal(wire_decode_any(message.type, message.body, &m), MUSTER_OK);
+    switch (message.type) {
+    case MSG_TYPE_HELLO:
+        w.hello = message.request;
+        logf_add("HELLO/%llu", m.hello.session);
+        break;
+    case MSG_TYPE_WORKER_JOIN:
+        w.join = message.request;
+        logf_add(m.worker_join.draining ? "JOIN/draining" : "JOIN", 0);
+        log_holds(m.worker_join.holds);
+        break;
+    case MSG_TYPE_BEAT:
+        w.beat_ms = m.beat.sent_ms;
+        logf_add("BEAT", 0);
+        log_holds(m.beat.running);
+        break;
+    case MSG_TYPE_TASK_FINISH:
+        w.finish[m.task_finish.token.index] = message.request;
+        logf_add("FINISH:%llu", m.task_finish.token.index);
+        if (m.task_finish.result.outcome == OUTCOME_CANCELLED)
+            buffer_append_text(&w.log, "/cancelled");
+        break;
+    case MSG_TYPE_TASK_RETURN:
+        logf_add("RETURN:%llu/", m.task_return.token.index);
+        buffer_append_text(&w.log, reasons[m.task_return.reason]);
+        break;
+    case MSG_TYPE_WORKER_DRAIN:
+        logf_add("DRAIN", 0);
+        break;
+    case MSG_TYPE_GOODBYE:
+        w.goodbye = message.request;
+        logf_add("GOODBYE", 0);
+        break;
+    default:
+        fail_msg("message of type %u", message.type);
+    }
+    buffer_free(&frame);
+}
+
+static void
+log_actions(void)
+{
+    for (uint32_t i = 0; i < w.actions.count; i++) {
+        const struct agent_action *action = &w.actions.items[i];
+        uint32_t                   index = action->token.index;
+
+        switch (action->type) {
+        case AGENT_SEND:
+            log_message(slice_of(w.actions.out.data + action->offset, action->bytes));
+            break;
+        case AGENT_CHUNK:
+            logf_add("CHUNK:%llu", index);
+            buffer_printf(&w.log, "/%u+%zu", action->stream, action->bytes);
+            break;
+        case AGENT_START:
+            w.numbers[index] = action->task;
+            assert_true(action->spec->args.count == 1);
+            logf_add("START:%llu", index);
+            break;
+        case AGENT_KILL:
+            logf_add(action->hard ? "KILL:%llu" : "TERM:%llu", index);
+            break;
+        case AGENT_WATCH:
+            logf_add("WATCH:%llu", index);
+            break;
+        case AGENT_SPOOL:
+            logf_add("SPOOL:%llu", index);
+            break;
+        case AGENT_RELEASE:
+            logf_add("RELEASE:%llu", index);
+            break;
+        case AGENT_RECONNECT:
+            logf_add("RECONNECT", 0);
+            break;
+        case AGENT_EXIT:
+            logf_add("EXIT:", 0);
+            buffer_append_text(&w.log, muster_err_name(action->err));
+            break;
+        case AGENT_NOTE:
+            break;
+        }
+    }
+    agent_actions_clear(&w.actions);
+    agent_check(w.agent);
+}
+
+/* ---- what happens to it ---- */
+
+static void
+message(uint64_t request, uint16_t type, const union wire_any *m)
+{
+    agent_message(w.agent, w.now_ms, request, type, m, &w.actions);
+}
+
+static void
+error_message(uint64_t request, uint32_t code)
+{
+    union wire_any m = { .error = { .code = (uint16_t)code, .detail = slice_text("so it is") } };
+
+    message(request, MSG_TYPE_ERROR, &m);
+}
+
+static void
+do_welcome(uint32_t role, uint32_t unused)
+{
+    union wire_any m = { .welcome = { .version = PROTOCOL_VERSION, .session = 5, .epoch = 1,
+                                      .role = (uint8_t)(role ? role : ROLE_WORKER), .beat_ms = BEAT_MS,
+                                      .lease_ms = LEASE_MS } };
+
+    (void)unused;
+    message(w.hello, MSG_TYPE_WELCOME, &m);
+}
+
+static void
+joined(uint32_t lost, bool some)
+{
+    struct buffer  tokens = { 0 };
+    union wire_any m = { 0 };
+
+    wire_put_token(&tokens, &(struct wire_token){ 1, lost, 1, 1 });
+    if (some)
+        m.worker_joined.lost = (struct wire_list){ buffer_slice(&tokens), 1 };
+    message(w.join, MSG_TYPE_WORKER_JOINED, &m);
+    buffer_free(&tokens);
+}
+
+static void
+do_joined(uint32_t a, uint32_t b)
+{
+    (void)a;
+    (void)b;
+    joined(0, false);
+}
+
+static void
+do_lost(uint32_t index, uint32_t b)
+{
+    (void)b;
+    joined(index, true);
+}
+
+static void
+do_lease(uint32_t index, uint32_t b)
+{
+    struct buffer      tasks = { 0 }, args = { 0 }, spec = { 0 };
+    struct wire_spec   s = { .cpus_milli = index == 9 ? 2000 : index == 8 ? 3000 : 1000 };
+    struct wire_leased leased = { .index = index, .attempt = 1, .epoch = 1,
+                                  .input = slice_text("item") };
+    union wire_any     m = { 0 };
+
+    (void)b;
+    wire_put_text(&args, &(struct wire_text){ slice_text("true") });
+    s.args = (struct wire_list){ buffer_slice(&args), 1 };
+    wire_put_spec(&spec, &s);
+    wire_put_leased(&tasks, &leased);
+    m.task_lease.job = 1;
+    m.task_lease.spec = buffer_slice(&spec);
+    m.task_lease.tasks = (struct wire_list){ buffer_slice(&tasks), 1 };
+    message(0, MSG_TYPE_TASK_LEASE, &m);
+    buffer_free(&tasks);
+    buffer_free(&args);
+    buffer_free(&spec);
+}
+
+static void
+do_started(uint32_t index, uint32_t b)
+{
+    (void)b;
+    agent_started(w.agent, w.now_ms, w.numbers[index], 100 + index);
+}
+
+static void
+do_end(uint32_t index, uint32_t kept)
+{
+    struct wire_result result = { .outcome = OUTCOME_SUCCEEDED, .host = slice_text("here"),
+                                  .out = slice_text("x"), .out_bytes = 1, .out_kept = 1 };
+
+    result.out_kept += kept;
+    agent_ended(w.agent, w.now_ms, w.numbers[index], &result, &w.actions);
+}
+
+static void
+do_restore(uint32_t index, uint32_t b)
+{
+    struct buffer      encoded = { 0 };
+    struct wire_result result = { .outcome = OUTCOME_SUCCEEDED };
+    struct wire_token  token = token_of(index);
+
+    (void)b;
+    wire_put_result(&encoded, &result);
+    agent_restore(w.agent, &token, buffer_slice(&encoded), &w.numbers[index]);
+    buffer_free(&encoded);
+}
+
+static void
+do_ack(uint32_t index, uint32_t b)
+{
+    union wire_any m = { 0 };
+
+    (void)b;
+    message(w.finish[index], MSG_TYPE_ACK, &m);
+}
+
+static void
+do_beat_ack(uint32_t a, uint32_t b)
+{
+    union wire_any m = { .beat_ack = { .sent_ms = w.beat_ms } };
+
+    (void)a;
+    (void)b;
+    message(0, MSG_TYPE_BEAT_ACK, &m);
+}
+
+static void
+kill_message(uint32_t index, bool hard)
+{
+    union wire_any m = { .task_kill = { .token = token_of(index), .hard = hard } };
+
+    message(0, MSG_TYPE_TASK_KILL, &m);
+}
+
+static void do_kill(uint32_t index, uint32_t b) { (void)b; kill_message(index, false); }
+static void do_kill_hard(uint32_t index, uint32_t b) { (void)b; kill_message(index, true); }
+static void do_error(uint32_t index, uint32_t code) { error_message(w.finish[index], code); }
+static void do_hello_error(uint32_t code, uint32_t b) { (void)b; error_message(w.hello, code); }
+static void do_join_error(uint32_t code, uint32_t b) { (void)b; error_message(w.join, code); }
+static void do_session_error(uint32_t a, uint32_t b) { (void)a; (void)b; error_message(0, MUSTER_ERR_SESSION); }
+static void do_up(uint32_t a, uint32_t b) { (void)a; (void)b; agent_link_up(w.agent, w.now_ms, &w.actions); }
+static void do_down(uint32_t a, uint32_t b) { (void)a; (void)b; agent_link_down(w.agent, w.now_ms, &w.actions); }
+static void do_drain(uint32_t a, uint32_t b) { (void)a; (void)b; agent_drain(w.agent, w.now_ms, &w.actions); }
+static void do_stop(uint32_t a, uint32_t b) { (void)a; (void)b; agent_stop(w.agent, w.now_ms, &w.actions); }
+static void do_failed(uint32_t index, uint32_t b) { (void)b; agent_failed(w.agent, w.now_ms, w.numbers[index], &w.actions); }
+
+static void
+do_refused(uint32_t a, uint32_t b)
+{
+    (void)a;
+    (void)b;
+    agent_refused(w.agent, w.now_ms, MUSTER_ERR_AUTH, "no", &w.actions);
+}
+
+static void
+do_watch(uint32_t index, uint32_t b)
+{
+    union wire_any m = { .task_watch = { .token = token_of(index), .on = 1 } };
+
+    (void)b;
+    message(0, MSG_TYPE_TASK_WATCH, &m);
+}
+
+static void
+do_manager_drain(uint32_t on, uint32_t b)
+{
+    union wire_any m = { .worker_drain = { .draining = (uint8_t)on } };
+
+    (void)b;
+    message(0, MSG_TYPE_WORKER_DRAIN, &m);
+}
+
+static void
+do_goodbye_ack(uint32_t a, uint32_t b)
+{
+    union wire_any m = { 0 };
+
+    (void)a;
+    (void)b;
+    message(w.goodbye, MSG_TYPE_ACK, &m);
+}
+
+static const struct {
+    const char *word;
+    void      (*act)(uint32_t a, uint32_t b);
+} events[] = {
+    { "up", do_up }, { "down", do_down }, { "welcome", do_welcome }, { "joined", do_joined },
+    { "hello-error", do_hello_error }, { "join-error", do_join_error }, { "lease", do_lease },
+    { "started", do_started }, { "end", do_end }, { "failed", do_failed }, { "ack", do_ack },
+    { "error", do_error }, { "session-error", do_session_error }, { "lost", do_lost },
+    { "beat-ack", do_beat_ack }, { "kill", do_kill }, { "kill-hard", do_kill_hard },
+    { "watch", do_watch }, { "drain", do_drain }, { "stop", do_stop },
+    { "manager-drain", do_manager_drain }, { "goodbye-ack", do_goodbye_ack },
+    { "refused", do_refused }, { "restore", do_restore },
+};
+
+/* Time passes in steps, as a driver that obeys agent_wake_ms() would make it. */
+static void
+pass(uint64_t ms)
+{
+    uint64_t until_ms = w.now_ms + ms;
+
+    while (w.now_ms < until_ms) {
+        uint64_t wake_ms = agent_wake_ms(w.agent);
+
+        w.now_ms = wake_ms <= w.now_ms ? w.now_ms + 1 : wake_ms < until_ms ? wake_ms : until_ms;
+        agent_tick(w.agent, w.now_ms, &w.actions);
+    }
+}
+
+static void
+play_word(char *word)
+{
+    char    *colon = strchr(word, ':');
+    uint32_t a = 0, b = 0;
+
+    if (word[0] == '+') {
+        pass(strtoull(word + 1, NULL, 10));
+        return;
+    }
+    if (word[0] == '=') {                 /* time jumps: the process was stopped */
+        w.now_ms += strtoull(word + 1, NULL, 10);
+        return;
+    }
+    if (colon != NULL) {
+        *colon = 0;
+        a = (uint32_t)strtoul(colon + 1, &colon, 10);
+        if (*colon == ':')
+            b = (uint32_t)strtoul(colon + 1, NULL, 10);
+    }
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (strcmp(events[i].word, word) == 0) {
+            events[i].act(a, b);
+            agent_tick(w.agent, w.now_ms, &w.actions);
+            return;
+        }
+    }
+    fail_msg("no event %s", word);
+}
+
+struct agent_case {
+    const char     *story;
+    enum agent_lost lost;
+    uint64_t        idle_ms;
+    const char     *script;
+    const char     *actions;
+};
+
+#define BEGIN "up welcome joined "
+#define BEGUN "HELLO/0 JOIN BEAT "
+
+static const struct agent_case cases[] = {
+    { "joins", 0, 0, "up welcome joined", "HELLO/0 JOIN BEAT" },
+    { "runs a task", 0, 0, BEGIN "lease:0 end:0 ack:0", BEGUN "START:0 FINISH:0 RELEASE:0" },
+    { "runs as many as fit", 0, 0, BEGIN "lease:0 lease:1 lease:2 end:0 +1",
+      BEGUN "START:0 START:1 FINISH:0 START:2" },
+    { "a lease that came twice runs once", 0, 0, BEGIN "lease:0 lease:0 end:0 lease:0",
+      BEGUN "START:0 FINISH:0" },
+    { "a small task passes a large one that does not fit", 0, 0,
+      BEGIN "lease:0 lease:9 lease:1", BEGUN "START:0 START:1" },
+    { "what can never fit goes back", 0, 0, BEGIN "lease:8", BEGUN "RETURN:8/fault" },
+    { "what waits too long goes back", 0, 0, BEGIN "lease:0 lease:1 lease:2 +249 +1",
+      BEGUN "START:0 START:1 RETURN:2/late" },
+    { "beats, and tells what started", 0, 0, BEGIN "lease:0 started:0 +2000 beat-ack +2000",
+      BEGUN "START:0 BEAT/0 BEAT" },
+    { "a result is sent again until it is answered", 0, 0,
+      BEGIN "lease:0 end:0 +2000 beat-ack +2000 beat-ack +1000 ack:0 +900",
+      BEGUN "START:0 FINISH:0 BEAT BEAT FINISH:0 RELEASE:0" },
+    { "a stale result is dropped", 0, 0, BEGIN "lease:0 end:0 error:0:5 error:0:5",
+      BEGUN "START:0 FINISH:0 RELEASE:0" },
+    { "a busy manager gets it later", 0, 0,
+      BEGIN "lease:0 end:0 error:0:8 +2000 beat-ack +2000 beat-ack +1000",
+      BEGUN "START:0 FINISH:0 BEAT BEAT FINISH:0" },
+    { "a result that is refused for good is dropped", 0, 0, BEGIN "lease:0 end:0 error:0:1",
+      BEGUN "START:0 FINISH:0 RELEASE:0" },
+    { "large output goes ahead of its result", 0, 0, BEGIN "lease:0 end:0:100",
+      BEGUN "START:0 CHUNK:0/0+100 FINISH:0" },
+    { "a task that failed on our side goes back", 0, 0, BEGIN "lease:0 failed:0",
+      BEGUN "START:0 RETURN:0/fault RELEASE:0" },
+    { "live output on demand", 0, 0, BEGIN "watch:0 lease:0 watch:0", BEGUN "START:0 WATCH:0" },
+
+    { "leases run out by our own clock", 0, 0, BEGIN "lease:0 lease:1 lease:2 +9000",
+      BEGUN "START:0 START:1 RETURN:2/late BEAT BEAT BEAT BEAT KILL:0 KILL:1 RECONNECT" },
+    { "they count from when the acknowledged beat was sent", 0, 0,
+      BEGIN "lease:0 +2000 =1500 beat-ack +7499 +1",
+      BEGUN "START:0 BEAT BEAT BEAT BEAT BEAT KILL:0 RECONNECT" },
+    { "a worker that was stopped kills first", 0, 0, BEGIN "lease:0 =60000 beat-ack",
+      BEGUN "START:0 KILL:0 RECONNECT" },
+    { "and says nothing of what it killed", 0, 0,
+      BEGIN "lease:0 =60000 down up welcome joined end:0",
+      BEGUN "START:0 KILL:0 RECONNECT HELLO/5 JOIN BEAT RELEASE:0" },
+    { "a result of before is offered again after it", 0, 0,
+      BEGIN "lease:0 lease:1 end:0 =60000 down up welcome joined",
+      BEGUN "START:0 START:1 FINISH:0 KILL:1 SPOOL:0 RECONNECT HELLO/5 JOIN/0 BEAT FINISH:0" },
+
+    { "goes on while the manager is away", 0, 0,
+      BEGIN "lease:0 lease:1 lease:2 down +60000 end:0 end:1 up welcome joined ack:0 ack:1",
+      BEGUN "START:0 START:1 SPOOL:0 START:2 SPOOL:1 HELLO/5 JOIN/2/0/1 BEAT FINISH:0 FINISH:1 "
+      "RELEASE:0 RELEASE:1" },
+    { "what was sent and not answered is sent again after a cut", 0, 0,
+      BEGIN "lease:0 end:0 down up welcome joined ack:0",
+      BEGUN "START:0 FINISH:0 SPOOL:0 HELLO/5 JOIN/0 BEAT FINISH:0 RELEASE:0" },
+    { "what the manager calls lost is killed", 0, 0,
+      BEGIN "lease:0 down up welcome lost:0 end:0",
+      BEGUN "START:0 HELLO/5 JOIN/0 KILL:0 BEAT RELEASE:0" },
+    { "a lost result is dropped", 0, 0, BEGIN "lease:0 down end:0 up welcome lost:0",
+      BEGUN "START:0 SPOOL:0 HELLO/5 JOIN/0 RELEASE:0 BEAT" },
+    { "a connection replaced unseen", 0, 0, BEGIN "lease:0 up welcome joined",
+      BEGUN "START:0 HELLO/5 JOIN/0 BEAT" },
+    { "results of an earlier run", 0, 0, "restore:3 up welcome joined ack:3",
+      "HELLO/0 JOIN/3 BEAT FINISH:3 RELEASE:3" },
+    { "a manager without our session gets a new one with all we hold", 0, 0,
+      BEGIN "lease:0 session-error +250 welcome joined end:0",
+      BEGUN "START:0 HELLO/0 JOIN/0 BEAT FINISH:0" },
+    { "a session refused at the greeting", 0, 0,
+      BEGIN "lease:0 down up hello-error:16 +250 welcome joined",
+      BEGUN "START:0 HELLO/5 HELLO/0 JOIN/0 BEAT" },
+    { "JOIN without an answer is said again", 0, 0, "up welcome +5000 joined",
+      "HELLO/0 JOIN JOIN BEAT" },
+    { "HELLO without an answer: the connection is dead", 0, 0, "up +5000", "HELLO/0 RECONNECT" },
+
+    { "an overloaded manager is asked again", 0, 0, "up hello-error:8 +250 welcome joined",
+      "HELLO/0 HELLO/0 JOIN BEAT" },
+    { "and later and later", 0, 0, "up hello-error:8 +250 hello-error:8 +500 hello-error:8 +1000",
+      "HELLO/0 HELLO/0 HELLO/0 HELLO/0" },
+    { "another version ends it", 0, 0, "up hello-error:14", "HELLO/0 EXIT:VERSION" },
+    { "a key of another role ends it", 0, 0, "up welcome:2", "HELLO/0 EXIT:DENIED" },
+    { "a refused key ends it, after the tasks", 0, 0, BEGIN "lease:0 refused end:0",
+      BEGUN "START:0 KILL:0 RELEASE:0 EXIT:AUTH" },
+    { "a refused JOIN ends it", 0, 0, "up welcome join-error:2", "HELLO/0 JOIN EXIT:DENIED" },
+
+    { "cancelled while it runs", 0, 0, BEGIN "lease:0 kill:0 end:0",
+      BEGUN "START:0 TERM:0 FINISH:0/cancelled" },
+    { "cancelled the hard way", 0, 0, BEGIN "lease:0 kill-hard:0 end:0",
+      BEGUN "START:0 KILL:0 FINISH:0/cancelled" },
+    { "cancelled before it ran", 0, 0, BEGIN "lease:0 lease:1 lease:2 kill:2",
+      BEGUN "START:0 START:1 FINISH:2/cancelled" },
+    { "a kill for a task that is not here", 0, 0, BEGIN "kill:5", "HELLO/0 JOIN BEAT" },
+
+    { "told to end with nothing to do", 0, 0, BEGIN "drain goodbye-ack",
+      BEGUN "DRAIN GOODBYE EXIT:OK" },
+    { "what runs may finish in the grace time", 0, 0,
+      BEGIN "lease:0 lease:1 lease:2 drain +500 end:0 ack:0 end:1 ack:1 goodbye-ack",
+      BEGUN "START:0 START:1 DRAIN RETURN:2/draining FINISH:0 RELEASE:0 FINISH:1 RELEASE:1 GOODBYE "
+      "EXIT:OK" },
+    { "what did not goes back once it is dead", 0, 0,
+      BEGIN "lease:0 drain +1000 end:0 goodbye-ack",
+      BEGUN "START:0 DRAIN TERM:0 RETURN:0/draining RELEASE:0 GOODBYE EXIT:OK" },
+    { "what is deaf is killed", 0, 0, BEGIN "lease:0 drain +1000 +1000 beat-ack +1000 end:0",
+      BEGUN "START:0 DRAIN TERM:0 BEAT KILL:0 RETURN:0/draining RELEASE:0 GOODBYE" },
+    { "no lease is taken any more", 0, 0, BEGIN "lease:0 drain lease:1",
+      BEGUN "START:0 DRAIN RETURN:1/draining" },
+    { "a second time: at once", 0, 0, BEGIN "lease:0 drain stop end:0 goodbye-ack",
+      BEGUN "START:0 DRAIN KILL:0 RETURN:0/draining RELEASE:0 GOODBYE EXIT:OK" },
+    { "goodbye without an answer", 0, 0, BEGIN "drain +2000", BEGUN "DRAIN GOODBYE EXIT:OK" },
+    { "told to end while the manager is away", 0, 0, BEGIN "lease:0 end:0 down drain",
+      BEGUN "START:0 FINISH:0 SPOOL:0 EXIT:OK" },
+    { "joins as one that drains", 0, 0, BEGIN "lease:0 down drain up welcome joined",
+      BEGUN "START:0 HELLO/5 JOIN/draining/0 BEAT" },
+    { "drained by the manager, and welcome again", 0, 0,
+      BEGIN "lease:0 lease:1 lease:2 manager-drain:1 lease:3 manager-drain:0 end:0 lease:4",
+      BEGUN "START:0 START:1 RETURN:2/draining RETURN:3/draining FINISH:0 START:4" },
+
+    { "manager lost, wait: for ever", AGENT_LOST_WAIT, 0, BEGIN "lease:0 down +3600000",
+      BEGUN "START:0" },
+    { "manager lost, finish: not before the lease's end", AGENT_LOST_FINISH, 0,
+      BEGIN "lease:0 down +8999 end:0 +1",
+      BEGUN "START:0 SPOOL:0 EXIT:UNREACHABLE" },
+    { "manager lost, finish: what runs ends first", AGENT_LOST_FINISH, 0,
+      BEGIN "lease:0 lease:9 down +60000 end:0", BEGUN "START:0 SPOOL:0 EXIT:UNREACHABLE" },
+    { "manager lost, stop: kills at the lease's end", AGENT_LOST_STOP, 0,
+      BEGIN "lease:0 down +8999 +1 end:0", BEGUN "START:0 KILL:0 RELEASE:0 EXIT:UNREACHABLE" },
+    { "a manager that comes back in time is not lost", AGENT_LOST_STOP, 0,
+      BEGIN "lease:0 down +8000 up welcome joined +1500", BEGUN "START:0 HELLO/5 JOIN/0 BEAT" },
+    { "never joined is not lost", AGENT_LOST_STOP, 0, "+100000 up", "HELLO/0" },
+
+    { "idle for long enough", 0, 1500, BEGIN "+1500 goodbye-ack", BEGUN "GOODBYE EXIT:OK" },
+    { "work postpones that", 0, 1500, BEGIN "+1000 lease:0 +800 end:0 ack:0 +1499",
+      BEGUN "START:0 FINISH:0 RELEASE:0 BEAT" },
+};
+
+static void
+test_agent(void **state)
+{
+    const struct agent_case *c = *state;
+    struct agent_config      config = {
+        .name = "node", .host = "here", .software = "test", .pid = 1, .cpus_milli = 2000,
+        .mem_bytes = 1 << 30, .window = 64, .running_max = 100, .on_manager_lost = c->lost,
+        .grace_ms = 1000, .idle_ms = c->idle_ms, .secret = 77, .random = 1,
+    };
+    char *script = strdup(c->script), *save = NULL;
+
+    w = (struct world){ .now_ms = 1000000 };
+    w.agent = agent_new(&config, w.now_ms);
+    for (char *word = strtok_r(script, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+        play_word(word);
+        log_actions();
+    }
+    assert_string_equal(buffer_text(&w.log), c->actions);
+    agent_free(w.agent);
+    agent_actions_free(&w.actions);
+    buffer_free(&w.log);
+    free(script);
+}
+
+/* More holds than one message takes: each part is answered, in any order. */
+static void
+test_many_holds(void **state)
+{
+    struct agent_config config = { .name = "node", .host = "here", .software = "test",
+                                   .cpus_milli = 1000, .running_max = 10, .secret = 1 };
+    uint32_t            parts = 0, holds = 0;
+    uint64_t            requests[4];
+
+    (void)state;
+    w = (struct world){ .now_ms = 1000 };
+    w.agent = agent_new(&config, w.now_ms);
+    for (uint32_t i = 0; i < LIST_ITEMS_MAX * 2 + 10; i++) {
+        struct buffer      encoded = { 0 };
+        struct wire_result result = { .outcome = OUTCOME_SUCCEEDED };
+        struct wire_token  token = { 1, i, 1, 1 };
+        uint64_t           task;
+
+        wire_put_result(&encoded, &result);
+        agent_restore(w.agent, &token, buffer_slice(&encoded), &task);
+        buffer_free(&encoded);
+    }
+    agent_link_up(w.agent, w.now_ms, &w.actions);
+    log_actions();
+    do_welcome(0, 0);
+    for (uint32_t i = 0; i < w.actions.count; i++) {
+        const struct agent_action *action = &w.actions.items[i];
+        struct reader              in = reader_of(slice_of(w.actions.out.data + action->offset,
+                                                           action->bytes));
+        struct slice               body;
+        struct msg_worker_holds    m;
+        struct msg_worker_join     join;
+        uint16_t                   type;
+
+        assert_int_equal(action->type, AGENT_SEND);
+        body.bytes = read_u32(&in);
+        type = read_u16(&in);
+        read_u16(&in);
+        requests[parts++] = read_u64(&in);
+        body = read_raw(&in, body.bytes);
+        if (type == MSG_TYPE_WORKER_JOIN) {
+            assert_int_equal(wire_decode_worker_join(body, &join), MUSTER_OK);
+            assert_int_equal(join.holds_more, 1);
+            holds += join.holds.count;
+        } else {
+            assert_int_equal(wire_decode_worker_holds(body, &m), MUSTER_OK);
+            assert_int_equal(m.holds_more, parts < 3);
+            holds += m.holds.count;
+        }
+    }
+    assert_int_equal(parts, 3);
+    assert_int_equal(holds, LIST_ITEMS_MAX * 2 + 10);
+    agent_actions_clear(&w.actions);
+    for (uint32_t i = 0; i < 4; i++) {
+        union wire_any m = { 0 };
+
+        /* The answer that came twice does not stand for another one. */
+        message(requests[i == 0 ? 2 : i == 1 ? 2 : i == 2 ? 0 : 1], MSG_TYPE_WORKER_JOINED, &m);
+        assert_int_equal(agent_joined(w.agent), i == 3);
+    }
+    agent_free(w.agent);
+    agent_actions_free(&w.actions);
+    buffer_free(&w.log);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_many_holds) };
+    int                     failed = STORIES("the agent", cases, test_agent);
+
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
+}
