@@ -42,7 +42,7 @@ static const struct example key_examples[] = {
       "    --options 'queues=gpu from=10.0.0.0/8 not-after=2027-01-31'" },
     { "who has keys", "muster key list ~/muster" },
     { "take one away; a running manager reads the list when told",
-      "muster key revoke ~/muster ada && pkill -HUP muster-manager" },
+      "muster key revoke ~/muster ada && kill -HUP $(cat ~/muster/manager.lock)" },
     EXAMPLES_END,
 };
 
@@ -88,7 +88,8 @@ key_init(const struct key_call *call)
 static void
 key_tell_reload(const struct key_call *call)
 {
-    cli_note(call->cli, "a running manager reads the list when told: pkill -HUP muster-manager");
+    cli_note(call->cli, "a running manager reads the list when told: kill -HUP $(cat %s/manager.lock)",
+             call->dir);
 }
 
 static int

@@ -27,14 +27,13 @@ part_last(struct slice input)
     return slice_cut(input, part_last_at(input), input.bytes);
 }
 
-/* A dot that begins the last part belongs to its name: ".profile" has no extension. */
 static struct slice
 part_stem(struct slice input)
 {
     const char *text = input.data;
     size_t      last_at = part_last_at(input);
 
-    for (size_t at = input.bytes; at > last_at + 1; at--)
+    for (size_t at = input.bytes; at > last_at; at--)
         if (text[at - 1] == '.')
             return slice_cut(input, 0, at - 1);
     return input;
@@ -43,11 +42,14 @@ part_stem(struct slice input)
 static struct slice
 part_folder(struct slice input)
 {
-    size_t last_at = part_last_at(input);
+    const char *text = input.data;
+    size_t      at = part_last_at(input);
 
-    if (last_at == 0)
+    if (at == 0)
         return slice_text(".");
-    return slice_cut(input, 0, last_at == 1 ? 1 : last_at - 1);
+    while (at > 1 && text[at - 1] == '/')
+        at--;                     /* "a//b" lies in "a", and "/b" in "/" */
+    return slice_cut(input, 0, at);
 }
 
 static const struct {
