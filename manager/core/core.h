@@ -14,6 +14,7 @@
  * 4. Cost per task is independent of the number of tasks queued: tasks of a
  *    job are expanded when they are leased.
  * 5. The same calls give the same effects: nothing depends on addresses.
+ * 6. Errors from outside are answers; assertions are for defects of ours.
  *
  * Bodies (bytes that the core never reads) are named (job, number).  Number 0
  * of a job is its spec; items, standard input, outputs and result blocks take
@@ -47,7 +48,9 @@ struct core_from {
 struct core *core_new(const struct core_config *config);
 void         core_free(struct core *core);
 
-/* ---- restart: load objects, replay facts, then start ---- */
+/* ---- restart: load objects (in any order), replay facts, then start ----
+ * INVALID: the bytes are not what this version writes, or do not fit together.
+ * After it the core is only good for core_free(). */
 muster_err core_load(struct core *core, uint32_t kind, uint64_t id, struct slice bytes);
 muster_err core_replay(struct core *core, struct slice facts);   /* of one turn */
 /* Begin a new epoch (a fact of the first turn), give every recovered lease and
@@ -73,6 +76,8 @@ void core_turn(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effe
 /* When core_turn() wants to be called at the latest; UINT64_MAX: whenever. */
 uint64_t core_wake_ms(const struct core *core);
 /* Told in WELCOME and STATUS. */
+uint64_t core_epoch(const struct core *core);
+/* Counts the starts of this manager. */
 uint64_t core_epoch(const struct core *core);
 /* A client asked for SHUTDOWN. */
 bool core_stopping(const struct core *core);

@@ -41,6 +41,9 @@ struct effect_results {
     bool                brief;
     bool                one;           /* RESULT_GET: only the newest entry of `index` */
     uint32_t            index;
+    bool                output;        /* with `one`: answer with BODY, kept output of one stream */
+    uint8_t             stream;
+    uint64_t            offset;        /* into that output; lies in the entry's inline part */
     uint8_t             state;
     struct wire_counts  counts;
 };
@@ -90,9 +93,11 @@ void effects_send(struct effects *fx, uint64_t session, uint64_t request, uint16
 void effects_ack(struct effects *fx, uint64_t session, uint64_t request, uint64_t value);
 void effects_error(struct effects *fx, uint64_t session, uint64_t request, muster_err code,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Zeroed, to be filled in; valid until the next call that adds one. */
 struct effect_lease    *effects_lease(struct effects *fx);
 struct effect_results  *effects_results(struct effects *fx);
 struct effect_body_get *effects_body_get(struct effects *fx);
+void effects_number(struct effects *fx, uint64_t number);   /* a body number of the last results */
 void effects_body(struct effects *fx, uint64_t job, uint64_t number, struct slice bytes);
 void effects_prune(struct effects *fx, uint64_t job);
 void effects_ended(struct effects *fx, uint64_t session);

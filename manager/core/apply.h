@@ -1,0 +1,20 @@
+/* apply.h - the two files that change durable state (private to this folder) */
+#ifndef APPLY_H
+#define APPLY_H
+
+#include "state.h"
+
+/* apply.c */
+void apply_changed(struct core *core, struct job *job);
+void apply_job_begin(struct core *core, struct job *job);
+
+/* apply_tasks.c: facts about tasks */
+#define APPLY_TASKS(A)                                                         \
+    A(tasks_leased) A(task_ended) A(task_again) A(tasks_stopped) A(tasks_retried) A(chunk_added)
+#define APPLY_DECLARE(name)                                                    \
+    bool check_##name(const struct core *core, const struct record_##name *it); \
+    void apply_##name(struct core *core, const struct record_##name *it);
+APPLY_TASKS(APPLY_DECLARE)
+#undef APPLY_DECLARE
+
+#endif

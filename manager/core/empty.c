@@ -1,2 +1,0 @@
-/* removed by the first file of this folder */
-typedef int muster_empty_unit;
