@@ -42,7 +42,7 @@ static uint64_t
 machine_backoff_ms(struct machine *machine)
 {
     uint32_t shift = machine->refusals < 6 ? machine->refusals : 6;
-    uint32_t ms = MACHINE_RETRY_MS_MIN << shift;
+    uint32_t ms = (uint32_t)MACHINE_RETRY_MS_MIN << shift;
 
     if (ms > MACHINE_RETRY_MS_MAX)
         ms = MACHINE_RETRY_MS_MAX;
