@@ -132,9 +132,10 @@ start_refused(struct runner *runner, uint64_t task, const char *reason)
 static uint32_t
 output_limit(const struct runner *runner, const struct wire_spec *spec)
 {
-    if (spec->output_bytes == 0 || spec->output_bytes > runner->output_max)
-        return runner->output_max;
-    return spec->output_bytes;
+    /* 0: as much as needs no chunks, which the manager would refuse. */
+    uint32_t wanted = spec->output_bytes > 0 ? spec->output_bytes : OUTPUT_INLINE_BYTES_MAX;
+
+    return wanted < runner->output_max ? wanted : runner->output_max;
 }
 
 static void

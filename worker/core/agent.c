@@ -212,7 +212,7 @@ put_join(struct agent *agent, struct wire_list holds, bool more, struct buffer *
         .cpus_milli = config->cpus_milli,
         .mem_bytes = config->mem_bytes,
         .window = config->window,
-        .draining = agent->draining || agent->drained || agent->refused,
+        .draining = agent->draining,
         .holds = holds,
         .holds_more = more,
     };
@@ -241,6 +241,7 @@ session_join(struct agent *agent, uint64_t now_ms, struct agent_actions *actions
     struct list       *at = agent->running.next;
     uint32_t           parts = 0;
 
+    agent->drained = false;             /* the manager says it again, if it still thinks so */
     agent->join_request = agent_request(agent);
     agent->join_sent_ms = now_ms;
     agent->join_open = 0;
@@ -484,8 +485,9 @@ on_drain(struct agent *agent, const struct msg_worker_drain *m, struct agent_act
     agent->drained = m->draining != 0;
     agent_note(actions, agent->drained ? "drained by the manager: no new tasks"
                                        : "no longer drained: tasks are welcome again");
+    /* Not RETURN_DRAINING: that would say that we drain by our own wish. */
     if (agent->drained)
-        tasks_return_queue(agent, RETURN_DRAINING, actions);
+        tasks_return_queue(agent, RETURN_NOT_STARTED, actions);
 }
 
 static void

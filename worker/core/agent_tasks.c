@@ -191,7 +191,8 @@ tasks_lease(struct agent *agent, uint64_t now_ms, const struct msg_task_lease *m
             continue;
         }
         if (agent_intake_closed(agent)) {
-            send_return(agent, &token, RETURN_DRAINING, actions);
+            send_return(agent, &token, agent->draining ? RETURN_DRAINING : RETURN_NOT_STARTED,
+                        actions);
             continue;
         }
         if (agent->queued_count >= WINDOW_MAX + running_max) {

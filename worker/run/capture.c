@@ -120,48 +120,56 @@ capture_add(struct capture *capture, struct slice bytes, const char *folder)
         capture->lost = true;
 }
 
+/* How many bytes the line takes depends on the number in it, which depends on
+ * how many bytes the line takes; two rounds settle it. */
+static void
+mark_make(struct capture *capture)
+{
+    uint32_t head = capture->lost ? (uint32_t)capture->memory.bytes : head_max(capture);
+    uint32_t tail = capture->lost ? 0 : tail_max(capture);
+
+    capture->tail_bytes = tail;
+    for (int round = 0; round < 2; round++) {
+        capture->mark_bytes = (uint32_t)snprintf(
+            capture->mark, sizeof(capture->mark), "\n... %llu bytes cut ...\n",
+            (unsigned long long)(capture->written - head - capture->tail_bytes));
+        if (tail >= 2 * capture->mark_bytes)
+            capture->tail_bytes = tail - capture->mark_bytes;
+    }
+    capture->mark_at = head;
+}
+
+/* What memory holds is the beginning of what is kept, mark and all. */
+static void
+memory_settle(struct capture *capture)
+{
+    uint32_t kept = capture_kept(capture);
+    uint32_t wanted = kept < CAPTURE_MEMORY ? kept : CAPTURE_MEMORY;
+
+    if (capture->memory.bytes > capture->mark_at)
+        capture->memory.bytes = capture->mark_at;
+    if (!capture_read(capture, (uint32_t)capture->memory.bytes,
+                      wanted - (uint32_t)capture->memory.bytes, &capture->memory))
+        capture->lost = true;
+}
+
 void
 capture_end(struct capture *capture)
 {
-    uint64_t kept = capture->limit;
+    uint64_t kept = capture->lost ? capture->memory.bytes : capture->limit;
 
-    if (capture->lost)
-        kept = capture->memory.bytes;
-    if (capture->written > kept)
-        snprintf(capture->mark, sizeof(capture->mark), "\n... %llu bytes cut ...\n",
-                 (unsigned long long)(capture->written - kept));
-    /* What memory keeps must be the beginning of what is kept. */
-    if (capture->mark[0] != 0 && !capture->lost && capture->memory.bytes > head_max(capture))
-        capture->memory.bytes = head_max(capture);
-}
-
-static uint32_t
-mark_bytes(const struct capture *capture)
-{
-    uint32_t bytes = 0;
-
-    while (capture->mark[bytes] != 0)
-        bytes++;
-    return bytes;
-}
-
-/* Where the mark stands in what is kept. */
-static uint32_t
-mark_at(const struct capture *capture)
-{
-    if (capture->mark[0] == 0)
-        return UINT32_MAX;
-    return capture->lost ? (uint32_t)capture->memory.bytes : head_max(capture);
+    if (capture->written <= kept)
+        return;
+    mark_make(capture);
+    memory_settle(capture);
 }
 
 uint32_t
 capture_kept(const struct capture *capture)
 {
-    if (capture->mark[0] == 0)
+    if (capture->mark_bytes == 0)
         return (uint32_t)capture->written;
-    if (capture->lost)
-        return (uint32_t)capture->memory.bytes + mark_bytes(capture);
-    return capture->limit + mark_bytes(capture);
+    return capture->mark_at + capture->mark_bytes + capture->tail_bytes;
 }
 
 struct slice
@@ -189,45 +197,54 @@ read_all(int fd, uint64_t offset, size_t bytes, struct buffer *out)
     return true;
 }
 
-/* Bytes of head or tail in one piece: how many, and where they lie in the file. */
+/* A piece of the stream from byte `number` on: where it lies in the file, and
+ * how much of it lies there in one piece. */
 static uint32_t
-piece_at(const struct capture *capture, uint32_t offset, uint64_t *place_out)
+piece_at(const struct capture *capture, uint64_t number, uint64_t *place_out)
 {
-    uint32_t head = head_max(capture), tail = tail_max(capture);
-    uint32_t turned, at;
+    uint32_t head = head_max(capture), tail = tail_max(capture), turned;
 
-    if (capture->mark[0] == 0 || offset < head) {
-        uint32_t end = capture->mark[0] == 0 ? (uint32_t)capture->written : head;
+    *place_out = number;
+    if (number < head)
+        return head - (uint32_t)number;
+    turned = (uint32_t)((number - head) % tail);
+    *place_out = head + turned;
+    return tail - turned;
+}
 
-        *place_out = offset;
-        return end - offset;
-    }
-    at = offset - head - mark_bytes(capture);
-    turned = (uint32_t)((capture->written - head) % tail);     /* the oldest byte of the ring */
-    *place_out = head + (turned + at) % tail;
-    return at < tail - turned ? tail - turned - at : tail - at;
+/* The number in the stream of what lies behind the mark. */
+static uint64_t
+number_behind(const struct capture *capture, uint32_t offset)
+{
+    if (capture->mark_bytes == 0 || offset < capture->mark_at)
+        return offset;
+    return capture->written - capture->tail_bytes +
+           (offset - capture->mark_at - capture->mark_bytes);
 }
 
 bool
 capture_read(const struct capture *capture, uint32_t offset, uint32_t bytes, struct buffer *out)
 {
-    uint32_t kept = capture_kept(capture), mark = mark_at(capture), marked = mark_bytes(capture);
+    uint32_t kept = capture_kept(capture), mark = capture->mark_at;
 
     bytes = offset >= kept ? 0 : bytes < kept - offset ? bytes : kept - offset;
     while (bytes > 0) {
-        uint64_t place;
         uint32_t now;
 
-        if (offset >= mark && offset - mark < marked) {
-            now = marked - (offset - mark);
-            now = now < bytes ? now : bytes;
-            buffer_append(out, capture->mark + (offset - mark), now);
-        } else if (offset < capture->memory.bytes) {
+        if (offset < capture->memory.bytes && out != &capture->memory) {
             now = (uint32_t)capture->memory.bytes - offset;
             now = now < bytes ? now : bytes;
             buffer_append(out, capture->memory.data + offset, now);
+        } else if (capture->mark_bytes > 0 && offset >= mark && offset - mark < capture->mark_bytes) {
+            now = capture->mark_bytes - (offset - mark);
+            now = now < bytes ? now : bytes;
+            buffer_append(out, capture->mark + (offset - mark), now);
         } else {
-            now = piece_at(capture, offset, &place);
+            uint64_t place;
+
+            now = piece_at(capture, number_behind(capture, offset), &place);
+            if (capture->mark_bytes > 0 && offset < mark && now > mark - offset)
+                now = mark - offset;
             now = now < bytes ? now : bytes;
             if (capture->file < 0 || !read_all(capture->file, place, now, out))
                 return false;

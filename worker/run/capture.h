@@ -2,8 +2,9 @@
  *
  * 1. Up to CAPTURE_MEMORY bytes live in memory; more goes to a file without a
  *    name, so a worker's memory does not grow with what its tasks write.
- * 2. Of more than `limit` bytes the first and the last half of the limit are
- *    kept, and a line between them says how many were cut.
+ * 2. Of more than `limit` bytes the beginning and the end are kept, and a line
+ *    between them says how many were cut; all three make `limit` bytes (a
+ *    little more when the limit is too small for the line).
  * 3. A disk that takes no more costs output, never the task: what was written
  *    is counted on, `lost` is set.
  */
@@ -18,10 +19,11 @@ enum { CAPTURE_MEMORY = OUTPUT_INLINE_BYTES_MAX };
 struct capture {
     uint32_t      limit;
     uint64_t      written;        /* by the task */
-    struct buffer memory;         /* the first CAPTURE_MEMORY bytes */
+    struct buffer memory;         /* the first bytes; in the end, of what is kept */
     int           file;           /* -1: everything is in memory */
     bool          lost;
     char          mark[64];       /* set by capture_end() when something was cut */
+    uint32_t      mark_at, mark_bytes, tail_bytes;   /* of what is kept then */
 };
 
 /* `limit` > 0. */

@@ -523,7 +523,7 @@ static const struct agent_case cases[] = {
       BEGUN "START:0 HELLO/5 JOIN/draining/0 BEAT" },
     { "drained by the manager, and welcome again", 0, 0,
       BEGIN "lease:0 lease:1 lease:2 manager-drain:1 lease:3 manager-drain:0 end:0 lease:4",
-      BEGUN "START:0 START:1 RETURN:2/draining RETURN:3/draining FINISH:0 START:4" },
+      BEGUN "START:0 START:1 RETURN:2/late RETURN:3/late FINISH:0 START:4" },
 
     { "manager lost, wait: for ever", AGENT_LOST_WAIT, 0, BEGIN "lease:0 down +3600000",
       BEGUN "START:0" },
