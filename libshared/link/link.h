@@ -94,8 +94,9 @@ void            link_client_close(struct link_client *client);
  * (also when a BUSY send may work again), and changes of state. */
 int             link_client_fd(struct link_client *client);
 int             link_client_state_fd(struct link_client *client);
-/* Reads the monitor; *changes_out counts the connections made so far, so that
- * the caller knows when to say HELLO again.  *error gets why it is not connected. */
+/* Reads the monitor; *connections_out counts the connections made so far, so that
+ * the caller knows when to say HELLO again.  *error gets why it is not
+ * connected, without the address. */
 enum link_state link_client_state(struct link_client *client, uint64_t *connections_out,
                                   struct muster_error *error);
 bool            link_client_receive(struct link_client *client, struct slice *frame_out);

@@ -51,6 +51,7 @@ struct link_client {
     uint32_t          frame_bytes_max;
     uint32_t          reconnect_ms_min, reconnect_ms_max;
     zmq_msg_t         frame;           /* handed out; lives until the next receive */
+    char              refused[192];    /* what to say when it is, with the key's name */
     enum link_state   state;
     struct muster_error why;
     uint64_t          connections;     /* handshakes done */
@@ -80,7 +81,7 @@ client_move(struct link_client *client, enum link_state next, muster_err why, co
     assert((rules[client->state] & 1u << next) != 0);
     (void)rules;
     client->state = next;
-    error_set(&client->why, why, "%s: %s", client->endpoint, detail);
+    error_set(&client->why, why, "%s", detail);
     if (next == LINK_CONNECTED)
         client->why = (struct muster_error){ .code = MUSTER_OK };
 }
@@ -165,7 +166,7 @@ on_refused(struct link_client *client, uint32_t code)
         client_retry_later(client);
         return;
     }
-    client_move(client, LINK_REFUSED, MUSTER_ERR_AUTH, "the manager refused this key");
+    client_move(client, LINK_REFUSED, MUSTER_ERR_AUTH, client->refused);
 }
 
 static void
@@ -174,7 +175,7 @@ hung_up(struct link_client *client)
     client->hangups++;
     if (client->connections == 0 && client->hangups >= HANGUPS_MAX)
         client_move(client, LINK_WRONG_MANAGER, MUSTER_ERR_WRONG_MANAGER,
-                    "whoever answers there does not hold the manager's key");
+                    "whoever answers there hangs up in the middle of every handshake");
     else
         client_waiting(client, client->connections == 0 ? MUSTER_ERR_UNREACHABLE
                                                         : MUSTER_ERR_WRONG_MANAGER,
@@ -398,6 +399,7 @@ link_client_open(const struct link_client_config *config, struct link_client **c
                  struct muster_error *error)
 {
     struct link_client *client;
+    char                fingerprint[20];
     muster_err          err;
 
     assert(config->frame_bytes_max > 0);
@@ -410,6 +412,9 @@ link_client_open(const struct link_client_config *config, struct link_client **c
     client->frame_bytes_max = config->frame_bytes_max;
     client->reconnect_ms_min = config->reconnect_ms_min;
     client->reconnect_ms_max = config->reconnect_ms_max;
+    snprintf(client->refused, sizeof(client->refused),
+             "key %s (%s) is unknown there, revoked, expired, or may not come from here",
+             key_name(config->key), auth_key_fingerprint(fingerprint, key_public(config->key)));
     zmq_msg_init(&client->frame);
     client_move(client, LINK_CONNECTING, MUSTER_ERR_UNREACHABLE, "nobody has answered yet");
     err = client_open(client, config->key, error);
