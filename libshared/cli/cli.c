@@ -207,7 +207,8 @@ cli_fail(const struct muster_error *error, const char *what, const char *object_
     va_end(arguments);
     snprintf(advice, sizeof(advice), "%s", advice_text);
     advice[0] = (char)toupper((unsigned char)advice[0]);
-    cli_say("%s%s%s: %s%s%s.%s%s%s", what, object[0] != '\0' ? " " : "", object, muster_err_text(error->code),
+    cli_say("%s%s%s: %s%s%s.%s%s%s", what, object[0] != '\0' ? " " : "", object,
+            muster_err_text(error->code),
             error->detail[0] != '\0' ? ": " : "", error->detail, advice[0] != '\0' ? " " : "",
             advice, advice[0] != '\0' ? "." : "");
     return muster_err_exit_status(error->code);

@@ -99,8 +99,8 @@ cancel_run(struct cli *cli, void *settings, struct operands *operands)
     for (int i = 0; i < operands->count; i++) {
         struct muster_error error = { 0 };
         struct selector     selector = { 0 };
-        bool                all = selector_parse(operands->items[i], &selector, &error) == MUSTER_OK &&
-                   selector.all;
+        muster_err          err = selector_parse(operands->items[i], &selector, &error);
+        bool                all = !err && selector.all;
         int                 status;
 
         selector_free(&selector);
@@ -117,9 +117,10 @@ const struct command command_cancel = {
     .name = "cancel",
     .usage = "JOB[.TASKS]... [--hard]",
     .summary = "cancel jobs or some of their tasks",
-    .text = "Tasks that wait are not started any more; tasks that run get SIGTERM, the job's time of "
-            "grace, then SIGKILL, with all their descendants. What has ended stays as it is, so "
-            "cancelling twice is harmless.",
+    .text =
+        "Tasks that wait are not started any more; tasks that run get SIGTERM, the job's "
+        "time of grace, then SIGKILL, with all their descendants. What has ended stays as it "
+        "is, so cancelling twice is harmless.",
     .groups = cancel_groups,
     .examples = cancel_examples,
     .exits = command_exits_plain,

@@ -5,7 +5,8 @@
 
 static const struct example completion_examples[] = {
     { "bash, for this shell", "source <(muster completion bash)" },
-    { "bash, for good", "muster completion bash > ~/.local/share/bash-completion/completions/muster" },
+    { "bash, for good",
+      "muster completion bash > ~/.local/share/bash-completion/completions/muster" },
     { "zsh (the folder must be in $fpath)", "muster completion zsh > ~/.zfunc/_muster" },
     { "fish", "muster completion fish > ~/.config/fish/completions/muster.fish" },
     EXAMPLES_END,
@@ -228,8 +229,9 @@ const struct command command_completion = {
     .name = "completion",
     .usage = "bash|zsh|fish",
     .summary = "print the completion of a shell",
-    .text = "Prints a script for the shell, made from the tables that --help is made from. An "
-            "installation puts it into the usual places.",
+    .text =
+        "Prints a script for the shell, made from the tables that --help is made from. An "
+        "installation puts it into the usual places.",
     .groups = command_no_options,
     .examples = completion_examples,
     .exits = command_exits_plain,

@@ -64,7 +64,8 @@ manager_run(struct cli *cli, void *settings, struct operands *operands)
 
 static const struct example manager_examples[] = {
     { "make keys, then host the fleet", "muster key init ~/muster\n"
-                                        "muster manager --dir ~/muster --listen tcp://0.0.0.0:7717" },
+                                        "muster manager --dir ~/muster --listen "
+                                        "tcp://0.0.0.0:7717" },
     { "all its options", "muster manager --help" },
     EXAMPLES_END,
 };
@@ -73,8 +74,9 @@ const struct command command_manager = {
     .name = "manager",
     .usage = "[options of muster-manager]",
     .summary = "run the manager (muster-manager)",
-    .text = "Becomes muster-manager, found beside this program or in PATH, with the same arguments. See "
-            "muster-manager(8).",
+    .text =
+        "Becomes muster-manager, found beside this program or in PATH, with the same "
+        "arguments. See muster-manager(8).",
     .groups = command_no_options,
     .examples = manager_examples,
     .exits = exec_exits,
@@ -101,8 +103,9 @@ const struct command command_worker = {
     .name = "worker",
     .usage = "[options of muster-worker]",
     .summary = "run a worker (muster-worker)",
-    .text = "Becomes muster-worker, found beside this program or in PATH, with the same arguments. See "
-            "muster-worker(8).",
+    .text =
+        "Becomes muster-worker, found beside this program or in PATH, with the same "
+        "arguments. See muster-worker(8).",
     .groups = command_no_options,
     .examples = worker_examples,
     .exits = exec_exits,

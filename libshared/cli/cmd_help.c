@@ -48,7 +48,8 @@ const struct command command_help = {
     .name = "help",
     .usage = "[COMMAND] [--man]",
     .summary = "explain muster or one of its commands",
-    .text = "The same as `muster COMMAND --help`.",
+    .text =
+        "The same as `muster COMMAND --help`.",
     .groups = help_groups,
     .examples = help_examples,
     .exits = command_exits_plain,

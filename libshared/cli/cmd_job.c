@@ -165,8 +165,9 @@ const struct command command_job = {
     .name = "job",
     .usage = "JOB...",
     .summary = "show everything about a job",
-    .text = "State, reason, command, counts, needs, limits, dependencies, owner, times. `last` is your "
-            "latest job. The tasks are shown by `muster tasks`.",
+    .text =
+        "State, reason, command, counts, needs, limits, dependencies, owner, times. `last` "
+        "is your latest job. The tasks are shown by `muster tasks`.",
     .groups = command_no_options,
     .examples = job_examples,
     .exits = command_exits_plain,

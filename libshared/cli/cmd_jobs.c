@@ -34,7 +34,8 @@ static const struct example jobs_examples[] = {
     { "your jobs, newest first", "muster jobs" },
     { "what has not ended, everyone's", "muster jobs --unfinished --all" },
     { "ids alone, for scripts", "muster cancel $(muster jobs -q --unfinished)" },
-    { "names of failed jobs", "muster jobs --json | jq -r '.[] | select(.state == \"failed\").name'" },
+    { "names of failed jobs",
+      "muster jobs --json | jq -r '.[] | select(.state == \"failed\").name'" },
     EXAMPLES_END,
 };
 
@@ -123,7 +124,8 @@ jobs_run(struct cli *cli, void *settings, struct operands *operands)
     status = cli_open(cli);
     if (status != EXIT_DONE)
         return status;
-    jobs.table = (struct table){ .columns = jobs_columns, .width_max = terminal_width(STDOUT_FILENO),
+    jobs.table = (struct table){ .columns = jobs_columns,
+                                 .width_max = terminal_width(STDOUT_FILENO),
                                  .column_count = sizeof(jobs_columns) / sizeof(jobs_columns[0]) };
     jobs.array = json_array();
     status = jobs_gather(&jobs, max);
@@ -141,8 +143,9 @@ const struct command command_jobs = {
     .name = "jobs",
     .usage = "[options]",
     .summary = "list jobs, newest first",
-    .text = "A + behind the number of tasks says that more input may come. AGE is the time since the "
-            "submission.",
+    .text =
+        "A + behind the number of tasks says that more input may come. AGE is the time since "
+        "the submission.",
     .groups = jobs_groups,
     .examples = jobs_examples,
     .exits = command_exits_plain,

@@ -88,7 +88,8 @@ key_init(const struct key_call *call)
 static void
 key_tell_reload(const struct key_call *call)
 {
-    cli_note(call->cli, "a running manager reads the list when told: kill -HUP $(cat %s/manager.lock)",
+    cli_note(call->cli, "a running manager reads the list when told: kill -HUP $(cat "
+                        "%s/manager.lock)",
              call->dir);
 }
 
@@ -108,7 +109,8 @@ key_add(const struct key_call *call)
         return cli_usage("key", "'%s' is no name: 1 to 64 of letters, digits, . _ and -",
                          settings->name);
     if (muster_key_add(call->dir, settings->role, settings->name, settings->options, &error))
-        return cli_fail(&error, "add key", "%s in %s", settings->name, call->dir);
+        return cli_fail_file(&error, "add a key", "Name the manager's folder; `muster key init "
+                                                  "DIR` makes one.");
     printf("%s/%s.authkey\n", call->dir, settings->name);
     key_tell_reload(call);
     return EXIT_DONE;
@@ -125,14 +127,16 @@ key_list(const struct key_call *call)
                            .column_count = sizeof(key_columns) / sizeof(key_columns[0]) };
 
     if (muster_key_list(call->dir, &infos, &count, &error))
-        return cli_fail(&error, "list the keys in", "%s", call->dir);
+        return cli_fail_file(&error, "list the keys", "Name the manager's folder; `muster key init "
+                                                      "DIR` makes one.");
     array = json_array();
     for (size_t i = 0; i < count; i++) {
         const char *options = infos[i].options != NULL ? infos[i].options : "";
 
         if (call->cli->quiet)
             printf("%s\n", infos[i].name);
-        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s}", "name", infos[i].name, "role",
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s}", "name", infos[i].name,
+                                               "role",
                                                infos[i].role, "fingerprint", infos[i].fingerprint,
                                                "options", options));
         table_cell(&table, "%s", infos[i].name);
@@ -156,7 +160,7 @@ key_revoke(const struct key_call *call)
     struct muster_error error = { 0 };
 
     if (muster_key_revoke(call->dir, call->name, &error))
-        return cli_fail(&error, "revoke key", "%s in %s", call->name, call->dir);
+        return cli_fail_file(&error, "revoke the key", "See `muster key list DIR`.");
     key_tell_reload(call);
     return EXIT_DONE;
 }
@@ -223,13 +227,14 @@ const struct command command_key = {
     .usage = "init DIR | add [DIR] --role ROLE --name NAME | list [DIR] | revoke [DIR] NAME",
     .summary = "make, enrol, list and revoke authkeys",
     .text =
-        "An authkey is a file per party, in the manner of ssh: an own secret key and the manager's "
-        "public key in one checksummed line. DIR/authorized_keys has a line per enrolled key with its "
-        "role: worker, client or admin. See muster-authkey(5).\n\n"
+        "An authkey is a file per party, in the manner of ssh: an own secret key and the "
+        "manager's public key in one checksummed line. DIR/authorized_keys has a line per "
+        "enrolled key with its role: worker, client or admin. See muster-authkey(5).\n\n"
         "`init` makes DIR (mode 0700) with manager.key, authorized_keys, worker.authkey, "
         "client.authkey and admin.authkey (mode 0600) and refuses to overwrite. `add` makes "
-        "DIR/NAME.authkey and enrols it. `revoke` takes a key out of the list. A running manager "
-        "reads the list again at SIGHUP and ends the sessions of keys that are gone within a second.",
+        "DIR/NAME.authkey and enrols it. `revoke` takes a key out of the list. A running "
+        "manager reads the list again at SIGHUP and ends the sessions of keys that are gone "
+        "within a second.",
     .groups = key_groups,
     .examples = key_examples,
     .exits = key_exits,

@@ -29,7 +29,8 @@ static const struct example output_examples[] = {
     { "one task; some tasks", "muster output 3.7\nmuster output 3.1-10,15" },
     { "what it complained about", "muster output --stderr last.7" },
     { "watch a task that runs", "muster output --follow 3.7" },
-    { "exit codes and outputs as JSON, one line per task", "muster output --json 3 | jq -r .stdout" },
+    { "exit codes and outputs as JSON, one line per task",
+      "muster output --json 3 | jq -r .stdout" },
     EXAMPLES_END,
 };
 
@@ -139,10 +140,11 @@ const struct command command_output = {
     .alias = "cat",
     .usage = "JOB[.TASKS] [--stderr] [--follow]",
     .summary = "print what tasks wrote",
-    .text = "Prints the kept output of the tasks that have ended, in the order of their numbers; of a "
-            "task that was tried again, that of its last attempt. Of a longer output than the job's "
-            "--output-max the middle is missing, which is said in its place. `muster cat` is the same "
-            "command.",
+    .text =
+        "Prints the kept output of the tasks that have ended, in the order of their numbers; "
+        "of a task that was tried again, that of its last attempt. Of a longer output than "
+        "the job's --output-max the middle is missing, which is said in its place. `muster "
+        "cat` is the same command.",
     .groups = output_groups,
     .examples = output_examples,
     .exits = command_exits_plain,

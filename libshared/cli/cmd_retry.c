@@ -38,7 +38,8 @@ retry_run(struct cli *cli, void *settings, struct operands *operands)
     status = selected_get(cli, "retry", operands->items[0], &selected);
     if (status == EXIT_DONE &&
         muster_job_retry(cli->session, selected.info.job, selected.ranges,
-                         selected.selector.range_count, wanted->failed, CLI_CALL_MS, &count, &error))
+                         selected.selector.range_count, wanted->failed, CLI_CALL_MS, &count,
+                         &error))
         status = cli_fail(&error, "retry", "%s", operands->items[0]);
     else if (status == EXIT_DONE && cli->json)
         json_out_print(json_pack("{s:I, s:I}", "job", (json_int_t)selected.info.job, "queued",
@@ -53,8 +54,9 @@ const struct command command_retry = {
     .name = "retry",
     .usage = "JOB[.TASKS] [--failed]",
     .summary = "queue tasks that have ended again",
-    .text = "Their earlier results stay in the job's history; `muster output` and `muster tasks` show "
-            "the latest.",
+    .text =
+        "Their earlier results stay in the job's history; `muster output` and `muster tasks` "
+        "show the latest.",
     .groups = retry_groups,
     .examples = retry_examples,
     .exits = command_exits_plain,

@@ -49,14 +49,16 @@ static const struct example run_examples[] = {
     { "one task for each word", "muster run -- convert {} {.}.png ::: *.jpg" },
     { "one task for each line, at most 8 at once, with a log",
       "find /data -name '*.csv' | muster run -j 8 --each-line - --joblog log -- ./clean {}" },
-    { "file names with anything in them", "find . -type f -print0 | muster run -0 -a - -- sha256sum" },
+    { "file names with anything in them",
+      "find . -type f -print0 | muster run -0 -a - -- sha256sum" },
     { "an array of numbers, outputs in order",
       "muster run --array 1-100 --keep-order -- ./simulate --seed {}" },
     { "patience: three more tries, ten minutes each, stop when a tenth has failed",
       "muster run --retries 3 --timeout 10m --halt 10% --each-line urls -- curl -fsSO {}" },
     { "see what would run", "muster run --dry-run -- mv {} {//}/old-{/} ::: a/x b/y" },
     { "two gpus and a label", "muster run --resource gpus=2 --label disk=ssd --cpus 4 -- ./train" },
-    { "results as JSON, one line per task", "muster run --json --array 1-3 -- hostname | jq .host" },
+    { "results as JSON, one line per task",
+      "muster run --json --array 1-3 -- hostname | jq .host" },
     EXAMPLES_END,
 };
 
@@ -308,20 +310,21 @@ const struct command command_run = {
     .usage = "[options] [--] COMMAND [ARGUMENT]... [::: INPUT...]",
     .summary = "run a command, once or for each input, and show what comes out",
     .text =
-        "Submits a job, shows the output of its tasks as they end, and exits as they did. A task's "
-        "stdout goes to stdout and its stderr to stderr, each task's output whole.\n\n"
-        "Inputs come from `::: a b c`, --each-line or --array; without any, the command runs once. "
-        "In the arguments {} stands for the input, {.} for the input without its extension, {/} for "
-        "its last part, {//} for its folder, {#} for the number of the task; without a placeholder "
-        "the input is appended. Lines are read as a stream: results are shown while lines still "
-        "come, and a million lines take neither memory nor patience. With --keep-order, outputs "
-        "that wait for their turn are kept up to 64 MiB and fetched again beyond it.\n\n"
-        "With no manager given (--connect, MUSTER_ADDRESS) a private fleet is started on this "
-        "machine and stopped afterwards: a slot per core (or as many as --jobs), tasks run in the "
-        "current folder with your environment. On a manager's fleet a task gets a folder of its own "
-        "and a small environment: use --cwd and --env.\n\n"
-        "The first Ctrl-C (or SIGTERM) cancels the job and waits for its tasks to end; the second "
-        "leaves at once.",
+        "Submits a job, shows the output of its tasks as they end, and exits as they did. A "
+        "task's stdout goes to stdout and its stderr to stderr, each task's output whole.\n\n"
+        "Inputs come from `::: a b c`, --each-line or --array; without any, the command runs "
+        "once. In the arguments {} stands for the input, {.} for the input without its "
+        "extension, {/} for its last part, {//} for its folder, {#} for the number of the "
+        "task; without a placeholder the input is appended. Lines are read as a stream: "
+        "results are shown while lines still come, and a million lines take neither memory "
+        "nor patience. With --keep-order, outputs that wait for their turn are kept up to 64 "
+        "MiB and fetched again beyond it.\n\n"
+        "With no manager given (--connect, MUSTER_ADDRESS) a private fleet is started on "
+        "this machine and stopped afterwards: a slot per core (or as many as --jobs), tasks "
+        "run in the current folder with your environment. On a manager's fleet a task gets a "
+        "folder of its own and a small environment: use --cwd and --env.\n\n"
+        "The first Ctrl-C (or SIGTERM) cancels the job and waits for its tasks to end; the "
+        "second leaves at once.",
     .groups = run_groups,
     .examples = run_examples,
     .exits = run_exits,

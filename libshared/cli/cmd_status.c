@@ -78,8 +78,9 @@ const struct command command_status = {
     .name = "status",
     .usage = "[options]",
     .summary = "show how the manager is",
-    .text = "Its address, version, pid and uptime, and its counters on one screen. The epoch counts its "
-            "starts.",
+    .text =
+        "Its address, version, pid and uptime, and its counters on one screen. The epoch "
+        "counts its starts.",
     .groups = command_no_options,
     .examples = status_examples,
     .exits = command_exits_plain,
@@ -117,8 +118,9 @@ const struct command command_shutdown = {
     .name = "shutdown",
     .usage = "",
     .summary = "ask the manager to stop",
-    .text = "Needs a key of role admin. The manager commits what it has and ends. Running tasks go on; "
-            "their workers keep the results and deliver them when the manager is back.",
+    .text =
+        "Needs a key of role admin. The manager commits what it has and ends. Running tasks "
+        "go on; their workers keep the results and deliver them when the manager is back.",
     .groups = command_no_options,
     .examples = shutdown_examples,
     .exits = command_exits_plain,

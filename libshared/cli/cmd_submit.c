@@ -14,8 +14,10 @@ static const struct example submit_examples[] = {
     { "the id is printed when the job is safe on the manager's disk",
       "job=$(muster submit -- ./backup /home)" },
     { "an array, 50 at once; then something that needs all of it",
-      "job=$(muster submit --array 1-1000%50 -- ./step1 {})\nmuster submit --after $job -- ./step2" },
-    { "a task for each line of a file", "muster submit --name thumbs --each-line pictures -- ./thumb {}" },
+      "job=$(muster submit --array 1-1000%50 -- ./step1 {})\nmuster submit --after $job -- "
+      "./step2" },
+    { "a task for each line of a file",
+      "muster submit --name thumbs --each-line pictures -- ./thumb {}" },
     { "harmless to repeat: the same key is the same job",
       "muster submit --dedup nightly-2027-01-31 -- ./nightly" },
     { "what it needs", "muster submit --cpus 4 --mem 8G --resource gpus=1 -- ./train" },
@@ -53,7 +55,8 @@ submit_cut_off(struct cli *cli, const struct job_plan *plan, uint64_t job,
                           plan->inputs.given);
     }
     if (plan->options.dedup != NULL) {
-        cli_say("job %" PRIu64 " waits for the rest: the same command with --dedup %s goes on where "
+        cli_say("job %" PRIu64 " waits for the rest: the same command with --dedup %s goes on "
+                               "where "
                 "it was cut off", job, plan->options.dedup);
         return status;
     }
@@ -130,7 +133,8 @@ submit_run(struct cli *cli, void *settings, struct operands *operands)
                                    "--joblog %s`", job->joblog);
     if (job_plan_make(job, operands, false, &plan, &error))
         status = error.code == MUSTER_ERR_INVALID ? cli_usage("submit", "%s", error.detail)
-                                                  : cli_fail_file(&error, "prepare the job", "Check the name of the file.");
+                                                  : cli_fail_file(&error, "prepare the job",
+                                                                  "Check the name of the file.");
     else if (job->dry_run)
         status = job_plan_dry_run(&plan);
     else if (inputs_open(&plan.inputs, false, &error))
@@ -154,11 +158,11 @@ const struct command command_submit = {
     .usage = "[options] [--] COMMAND [ARGUMENT]... [::: INPUT...]",
     .summary = "hand a job to the manager and print its id",
     .text =
-        "Returns when the job, with all its inputs, is durable: it then survives a crash of the "
-        "manager. Prints the id on stdout. Warnings, for instance that no worker has a resource that "
-        "the job asks for, go to stderr.\n\n"
-        "Inputs and placeholders are those of `muster run`. When reading the inputs fails, it says "
-        "how far it came; with --dedup a repeat goes on from there.",
+        "Returns when the job, with all its inputs, is durable: it then survives a crash of "
+        "the manager. Prints the id on stdout. Warnings, for instance that no worker has a "
+        "resource that the job asks for, go to stderr.\n\n"
+        "Inputs and placeholders are those of `muster run`. When reading the inputs fails, "
+        "it says how far it came; with --dedup a repeat goes on from there.",
     .groups = submit_groups,
     .examples = submit_examples,
     .exits = submit_exits,

@@ -33,7 +33,8 @@ static const struct example tasks_examples[] = {
     { "what failed, and why", "muster tasks 3 --failed" },
     { "some of them", "muster tasks 3.1-20" },
     { "the slowest five", "muster tasks --json 3 | jq 'sort_by(-.wall_seconds) | .[:5]'" },
-    { "numbers of failed tasks, for scripts", "for t in $(muster tasks -q -f 3); do muster output 3.$t; done" },
+    { "numbers of failed tasks, for scripts",
+      "for t in $(muster tasks -q -f 3); do muster output 3.$t; done" },
     EXAMPLES_END,
 };
 
@@ -198,7 +199,8 @@ static void
 tasks_show_exit(struct table *table, const struct ended *ended)
 {
     bool ran = ended != NULL && ended->outcome != MUSTER_OUTCOME_NOT_STARTED &&
-               ended->outcome != MUSTER_OUTCOME_LOST && ended->outcome != MUSTER_OUTCOME_DEPENDENCY &&
+               ended->outcome != MUSTER_OUTCOME_LOST &&
+               ended->outcome != MUSTER_OUTCOME_DEPENDENCY &&
                ended->outcome != MUSTER_OUTCOME_CANCELLED;
 
     if (ran)
@@ -350,13 +352,17 @@ tasks_run(struct cli *cli, void *settings, struct operands *operands)
     const struct tasks_settings *wanted = settings;
     struct selected              selected = { 0 };
     struct tasks                 tasks = { .cli = cli, .selected = &selected,
-                                           .failed_only = wanted->failed, .last_worker = UINT32_MAX };
+                                           .failed_only = wanted->failed,
+                                           .last_worker = UINT32_MAX };
     int                          status;
 
     if (!command_operands(&command_tasks, operands, 1, 1))
         return EXIT_USAGE;
-    tasks.table = (struct table){ .columns = tasks_columns, .width_max = terminal_width(STDOUT_FILENO),
-                                  .column_count = sizeof(tasks_columns) / sizeof(tasks_columns[0]) };
+    tasks.table = (struct table){
+        .columns = tasks_columns,
+        .column_count = sizeof(tasks_columns) / sizeof(tasks_columns[0]),
+        .width_max = terminal_width(STDOUT_FILENO),
+    };
     tasks.array = json_array();
     status = selected_get(cli, "tasks", operands->items[0], &selected);
     if (status == EXIT_DONE)
@@ -373,9 +379,10 @@ const struct command command_tasks = {
     .name = "tasks",
     .usage = "JOB[.TASKS] [--failed]",
     .summary = "list the tasks of a job with exit codes, times and reasons",
-    .text = "Tasks that have ended have a line each, tasks that wait in the same state share one. TIME "
-            "is how long the task ran, or how long it has been in its state; TRY counts attempts. An "
-            "exit code of -N means that signal N ended the task.",
+    .text =
+        "Tasks that have ended have a line each, tasks that wait in the same state share "
+        "one. TIME is how long the task ran, or how long it has been in its state; TRY "
+        "counts attempts. An exit code of -N means that signal N ended the task.",
     .groups = tasks_groups,
     .examples = tasks_examples,
     .exits = command_exits_plain,

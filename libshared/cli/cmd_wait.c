@@ -40,8 +40,8 @@ static const struct example wait_examples[] = {
 static const struct exit_row wait_exits[] = {
     { "0", "every task of every job succeeded" },
     { "1-101", "so many tasks failed; 101: that many or more" },
-    { "N", "when one job with one task was asked for: the task's exit code; 128+N for signal N, 124 "
-           "over its --timeout, 126 and 127 not startable" },
+    { "N", "when one job with one task was asked for: the task's exit code; 128+N for signal N, "
+           "124 over its --timeout, 126 and 127 not startable" },
     { "66", "there is no such job" },
     { "124", "--timeout has passed" },
     { "130", "a job was cancelled, or this program was interrupted" },
@@ -118,8 +118,8 @@ wait_one(struct wait *wait, uint64_t job)
     muster_job_info_free(&info);
     muster_job_info_free(&after);
     if (err == MUSTER_ERR_TIMEOUT)
-        cli_note(wait->cli, "job %" PRIu64 " has not ended yet; `muster why %" PRIu64 "` may say why",
-                 job, job);
+        cli_note(wait->cli, "job %" PRIu64 " has not ended yet; see `muster why %" PRIu64 "`", job,
+                 job);
     if (err == MUSTER_ERR_INTERRUPTED)
         cli_note(wait->cli, "interrupted; job %" PRIu64 " goes on", job);
     return err ? muster_err_exit_status(err) : EXIT_DONE;
@@ -168,7 +168,8 @@ wait_add_named(struct wait *wait, const char *text)
         return cli_usage("wait", "%s", error.detail);
     if (selector.range_count > 0) {
         selector_free(&selector);
-        return cli_usage("wait", "'%s': whole jobs are waited for; give the number of the job", text);
+        return cli_usage("wait", "'%s': whole jobs are waited for; give the number of the job",
+                         text);
     }
     if (selector.all)
         return wait_add_all(wait);
@@ -232,8 +233,9 @@ const struct command command_wait = {
     .name = "wait",
     .usage = "[options] JOB...",
     .summary = "wait until jobs have ended; exit as they did",
-    .text = "Waits for each of the jobs (`last` is your latest, `all` every unfinished one of yours) "
-            "and exits as `muster run` would have. Interrupting it leaves the jobs alone.",
+    .text =
+        "Waits for each of the jobs (`last` is your latest, `all` every unfinished one of "
+        "yours) and exits as `muster run` would have. Interrupting it leaves the jobs alone.",
     .groups = wait_groups,
     .examples = wait_examples,
     .exits = wait_exits,

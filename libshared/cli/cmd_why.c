@@ -58,8 +58,9 @@ const struct command command_why = {
     .name = "why",
     .usage = "JOB[.TASK]",
     .summary = "say what keeps a job or task waiting",
-    .text = "Names the resource, label, queue, dependency or limit that keeps it waiting, and the "
-            "workers that could ever run it; the most telling reason comes first.",
+    .text =
+        "Names the resource, label, queue, dependency or limit that keeps it waiting, and "
+        "the workers that could ever run it; the most telling reason comes first.",
     .groups = command_no_options,
     .examples = why_examples,
     .exits = command_exits_plain,

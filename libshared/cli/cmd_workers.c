@@ -11,7 +11,8 @@
 
 static const struct example workers_examples[] = {
     { "the fleet", "muster workers" },
-    { "what each of them offers", "muster workers --json | jq '.[] | {name, cpus, resources, labels}'" },
+    { "what each of them offers",
+      "muster workers --json | jq '.[] | {name, cpus, resources, labels}'" },
     { "names alone, for scripts", "for w in $(muster workers -q); do muster drain $w; done" },
     EXAMPLES_END,
 };
@@ -112,9 +113,10 @@ const struct command command_workers = {
     .name = "workers",
     .usage = "[options]",
     .summary = "list the workers",
-    .text = "HEARD is the time since a worker was last heard of, KEY the name of its authkey, OFFERS "
-            "its resources, labels and queues. A worker that is away keeps its tasks until its leases "
-            "run out.",
+    .text =
+        "HEARD is the time since a worker was last heard of, KEY the name of its authkey, "
+        "OFFERS its resources, labels and queues. A worker that is away keeps its tasks "
+        "until its leases run out.",
     .groups = command_no_options,
     .examples = workers_examples,
     .exits = command_exits_plain,
@@ -155,7 +157,8 @@ drain_run(struct cli *cli, void *settings, struct operands *operands)
     for (int i = 0; i < operands->count; i++) {
         struct muster_error error = { 0 };
 
-        if (muster_worker_drain(cli->session, operands->items[i], !wanted->undo, CLI_CALL_MS, &error))
+        if (muster_worker_drain(cli->session, operands->items[i], !wanted->undo, CLI_CALL_MS,
+                                &error))
             status = cli_fail(&error, "drain worker", "%s", operands->items[i]);
         else
             cli_note(cli, "worker %s takes %s", operands->items[i],
@@ -168,8 +171,9 @@ const struct command command_drain = {
     .name = "drain",
     .usage = "WORKER... [--undo]",
     .summary = "let a worker finish what it runs and take nothing new",
-    .text = "Needs a key of role admin. The worker stays connected; stop it with SIGTERM when it runs "
-            "nothing any more.",
+    .text =
+        "Needs a key of role admin. The worker stays connected; stop it with SIGTERM when it "
+        "runs nothing any more.",
     .groups = drain_groups,
     .examples = drain_examples,
     .exits = command_exits_plain,

@@ -28,7 +28,8 @@ const struct exit_row command_exits[] = {
     { "71", "out of memory" },
     { "73", "it exists already" },
     { "74", "input or output failed, or the manager's disk is full; the message says which" },
-    { "75", "not now: a limit is reached, the manager is overloaded, or the state does not allow it" },
+    { "75", "not now: a limit is reached, the manager is overloaded, or the state does not allow "
+            "it" },
     { "76", "the manager speaks another version of the protocol" },
     { "77", "refused: an unknown or revoked key, a role that may not do it, or a manager that is "
             "not the expected one; the message says which" },

@@ -34,7 +34,7 @@ feeder_feed(struct feeder *feeder, struct muster_error *error)
         if (err == MUSTER_ERR_CLOSED)
             break;
         if (!err && feeder->stopping)
-            err = error_set(error, MUSTER_ERR_INTERRUPTED, NULL);
+            err = error_set(error, MUSTER_ERR_INTERRUPTED, "told to stop");
         if (!err)
             err = feeder_feed_one(feeder, item, error);
         if (err)

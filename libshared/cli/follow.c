@@ -172,7 +172,8 @@ follow_job(struct follow *follow)
     muster_err             err;
 
     follow->hold.bytes_max = FOLLOW_HELD_BYTES_MAX;
-    err = muster_results_open(follow->cli->session, follow->job, 0, follow->brief, &results, &error);
+    err = muster_results_open(follow->cli->session, follow->job, 0, follow->brief, &results,
+                              &error);
     if (err) {
         cli_fail(&error, "follow job", "%" PRIu64, follow->job);
         return err;

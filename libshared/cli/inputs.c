@@ -129,7 +129,7 @@ inputs_wait(struct inputs *inputs, struct muster_error *error)
         if (ready < 0 && errno != EINTR)
             return error_errno(error, MUSTER_ERR_IO, "poll %s", inputs_source(inputs));
         if (ready > 0 && fds[1].revents != 0)
-            return error_set(error, MUSTER_ERR_INTERRUPTED, NULL);
+            return error_set(error, MUSTER_ERR_INTERRUPTED, "told to stop");
         if (ready > 0 && fds[0].revents != 0)
             return MUSTER_OK;
     }

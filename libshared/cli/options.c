@@ -166,7 +166,8 @@ option_find(const struct option_group *const *groups, char letter, const char *n
     for (; *groups != NULL; groups++)
         for (const struct option *row = (*groups)->rows; row->name != NULL; row++) {
             bool same = name != NULL
-                            ? strlen(row->name) == name_bytes && memcmp(row->name, name, name_bytes) == 0
+                            ? strlen(row->name) == name_bytes &&
+                                  memcmp(row->name, name, name_bytes) == 0
                             : row->letter != 0 && row->letter == letter;
 
             if (same)

@@ -141,7 +141,8 @@ selector_indexes(const struct selector *selector, struct numbering numbering, ui
             continue;
         free(ranges);
         if (range.first == range.last)
-            return error_set(error, MUSTER_ERR_NOT_FOUND, "the job has %u tasks and none is number %" PRIu64,
+            return error_set(error, MUSTER_ERR_NOT_FOUND, "the job has %u tasks and none is "
+                                                          "number %" PRIu64,
                              total, range.first);
         return error_set(error, MUSTER_ERR_NOT_FOUND,
                          "the job has %u tasks and none is among %" PRIu64 "-%" PRIu64, total,

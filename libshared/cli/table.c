@@ -136,12 +136,13 @@ table_line(const struct table *table, const char *const cells[], const size_t wi
         if (table->columns[i].align == TABLE_RIGHT)
             fprintf(out, "%*s", (int)pad, "");
         if (i == last && table->width_max > used && width > table->width_max - used)
-            fprintf(out, "%.*s\u2026", (int)text_cut(cells[i], table->width_max - used - 1), cells[i]);
+            fprintf(out, "%.*s\u2026", (int)text_cut(cells[i], table->width_max - used - 1),
+                    cells[i]);
         else
             fputs(cells[i], out);
         if (i < last)
-            fprintf(out, "%*s", (int)(TABLE_GAP + (table->columns[i].align == TABLE_LEFT ? pad : 0)),
-                    "");
+            fprintf(out, "%*s",
+                    (int)(TABLE_GAP + (table->columns[i].align == TABLE_LEFT ? pad : 0)), "");
         used += widths[i] + TABLE_GAP;
     }
     fputc('\n', out);

@@ -8,7 +8,8 @@ static void
 put(struct hold *hold, uint32_t index, const char *out)
 {
     struct muster_result result = { .index = index, .count = 1, .worker = "w", .host = "h",
-                                    .reason = "", .out = out, .out_bytes = strlen(out), .err = NULL };
+                                    .reason = "", .out = out, .out_bytes = strlen(out),
+                                    .err = NULL };
 
     hold_put(hold, &result);
 }
@@ -106,7 +107,8 @@ main(void)
     static const struct CMUnitTest tests[] = {
         { "a result is kept whole", test_kept_whole, NULL, NULL, NULL },
         { "over the budget it is only noted", test_over_budget, NULL, NULL, NULL },
-        { "a run of cancelled tasks is always kept", test_cancelled_runs_are_kept, NULL, NULL, NULL },
+        { "a run of cancelled tasks is always kept", test_cancelled_runs_are_kept, NULL, NULL,
+          NULL },
         { "the latest result of a task counts", test_the_latest_counts, NULL, NULL, NULL },
     };
 

@@ -33,7 +33,8 @@ static const struct story stories[] = {
     { "the smaller of two caps", { "--array", "1-9%3", "-j2", "ls" },
       "[ls] count=9 first=1 step=1 at_once=2" },
     { "retries are attempts", { "--retries", "3", "ls" }, "[ls] count=1 attempts=4" },
-    { "times", { "--timeout", "2m", "--delay", "1s", "ls" }, "[ls] count=1 limit=120000 delay=1000" },
+    { "times", { "--timeout", "2m", "--delay", "1s", "ls" }, "[ls] count=1 limit=120000 "
+                                                             "delay=1000" },
     { "halt at failures", { "--halt", "3", "ls" }, "[ls] count=1 fail_max=3" },
     { "halt at a share", { "--halt", "10%", "ls" }, "[ls] count=1 fail_percent=10" },
     { "needs", { "--cpus", "0.5", "--mem", "1G", "--resource", "gpus=2", "ls" },
@@ -136,7 +137,8 @@ test_story(void **state)
 
     while (argc < ARGS_MAX && story->args[argc] != NULL)
         argc++;
-    assert_int_equal(options_parse(&parse, argc, (char **)(uintptr_t)story->args, &operands, &error),
+    assert_int_equal(options_parse(&parse, argc, (char **)(uintptr_t)story->args, &operands,
+                                   &error),
                      MUSTER_OK);
     if (job_plan_make(&settings, &operands, false, &plan, &error))
         buffer_append_text(&got, error.detail);

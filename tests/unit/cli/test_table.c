@@ -22,7 +22,8 @@ static const struct table_story table_stories[] = {
     { "no rows, no head", 0, { NULL }, "" },
     { "aligned", 0, { "a", "1", "x", "long one", "100", "yy" },
       "NAME        N  WHY\na           1  x\nlong one  100  yy\n" },
-    { "letters of two bytes", 0, { "\u00e4\u00f6", "1", "x" }, "NAME  N  WHY\n\u00e4\u00f6    1  x\n" },
+    { "letters of two bytes", 0, { "\u00e4\u00f6", "1", "x" }, "NAME  N  WHY\n\u00e4\u00f6    1  "
+                                                               "x\n" },
     { "wide characters", 0, { "\u6f22\u5b57", "1", "x", "ab", "2", "y" },
       "NAME  N  WHY\n\u6f22\u5b57  1  x\nab    2  y\n" },
     { "the last column is cut at the terminal", 16, { "a", "1", "a long reason" },
