@@ -7,7 +7,8 @@
  *
  * Threads: each handle belongs to the thread that uses it; link_server_set_keys
  * may be called from that thread at any time.  The ZAP handler has a thread of
- * its own with the table in memory.
+ * its own with the table in memory.  No handle survives fork(2): after the first
+ * one is open a process may only fork to exec.
  */
 #ifndef LINK_H
 #define LINK_H
