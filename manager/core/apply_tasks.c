@@ -207,6 +207,7 @@ lease_end(struct core *core, struct task *task)
     assert(task->job->running > 0);
     worker_release(core, task->worker, task);
     task->job->running--;
+    core->counters.tasks_running--;
     task->worker = NULL;
 }
 
