@@ -121,6 +121,7 @@ struct follow {
     struct buffer       live;            /* arrived, not yet passed */
     uint32_t            attempt;
     uint64_t            offset;          /* end of what arrived in order */
+    bool                ended;           /* the manager said so: ask for the result now */
 };
 
 /* Take a live piece: what continues where we are, nothing else. */
@@ -153,7 +154,10 @@ follow_piece(struct call *call, uint16_t type, struct slice body)
 
     if (type != MSG_TYPE_TASK_OUTPUT || wire_decode_task_output(body, &m) != MUSTER_OK)
         return;
-    follow_take(follow, &m);
+    if (m.data.bytes > 0)
+        follow_take(follow, &m);
+    else
+        follow->ended = true;
     waiters_wake(call->session, follow);
 }
 
@@ -232,9 +236,12 @@ follow_watch(struct follow *follow, uint64_t deadline_ms, struct muster_error *e
         follow_subscribe(follow);
         waiter_begin(session, &waiter, follow);
         err = MUSTER_OK;
-        while (!err && follow->live.bytes == 0)
+        while (!err && follow->live.bytes == 0 && !follow->ended)
             err = waiter_wait(session, &waiter, until_ms);
         waiter_end(&waiter);
+        if (follow->ended)
+            until_ms = 0;
+        follow->ended = false;
         if (err == MUSTER_ERR_INTERRUPTED)
             err = session_wait_error(session, err, "output", 0, error);
         pthread_mutex_unlock(&session->lock);

@@ -18,8 +18,11 @@ struct muster_fleet_options {
     uint32_t cpus;              /* slots of the worker; 0 = as many as cores */
 };
 
-/* Finds muster-manager and muster-worker beside the running program, then in
- * PATH.  Call it before other threads exist.  Errors: NOT_FOUND, IO, TIMEOUT. */
+/* Finds muster-manager and muster-worker beside the running program, in
+ * ../libexec, then in PATH; the environment variable MUSTER_BINDIR, when set,
+ * names the only folder to look in.  Everything lies in a private folder below
+ * TMPDIR or /tmp.  Errors: NOT_FOUND, IO (with the last words of the program
+ * that failed), TIMEOUT. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_fleet_start(const struct muster_fleet_options *options, struct muster_fleet **fleet_out,
                    struct muster_error *error);

@@ -80,8 +80,16 @@ muster_job_submit(struct muster_session *session, const struct muster_job_option
                   uint32_t timeout_ms, struct muster_submitted *submitted_out,
                   struct muster_error *error);
 
-/* Add one item.  Buffers and pipelines: it blocks only when the manager is
- * behind.  A lone item leaves within a few milliseconds without a flush. */
+/* Add one item (at most 64 KiB).  Buffers and pipelines: it blocks only when
+ * the manager is behind.  A lone item leaves within a few milliseconds without
+ * a flush.  TIMEOUT: the item was not added.  Another failure stays with the
+ * job: what was fed before it may or may not have arrived.
+ *
+ * After a submission that existed (see `dedup`) feed the same items from the
+ * first on: those that the manager has are passed over.
+ *
+ * Errors: INVALID, NOT_FOUND, TOO_LARGE, FULL, STATE (the input was closed),
+ * CANCELED, NO_SPACE, TIMEOUT, INTERRUPTED. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_job_feed(struct muster_session *session, uint64_t job, const void *item, size_t bytes,
                 uint32_t timeout_ms, struct muster_error *error);
@@ -209,6 +217,8 @@ muster_results_next(struct muster_results *results, uint32_t timeout_ms,
 MUSTER_API void muster_results_progress(const struct muster_results *results,
                                         struct muster_counts *counts_out,
                                         enum muster_job_state *state_out);
+/* A reader opened with it goes on here; in the middle of what one answer
+ * brought it begins with the first result of that answer. */
 MUSTER_API uint64_t muster_results_cursor(const struct muster_results *results);
 MUSTER_API void muster_results_close(struct muster_results *results);
 
@@ -223,7 +233,11 @@ typedef muster_err muster_sink(void *context, const void *data, size_t bytes);
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_result_output(struct muster_session *session, uint64_t job, uint32_t index, bool stderr_stream,
                      uint32_t timeout_ms, muster_sink *sink, void *context, struct muster_error *error);
-/* Output while the task runs; returns when it has ended, having passed all that is kept. */
+/* Output while the task runs; returns when it has ended, having passed all that
+ * is kept, each byte once.  What cannot be passed in order while it runs comes
+ * at the end.  A task that is tried again is passed from its beginning again.
+ *
+ * What the sink returns other than OK ends the call with that error. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_output_follow(struct muster_session *session, uint64_t job, uint32_t index, bool stderr_stream,
                      uint32_t timeout_ms, muster_sink *sink, void *context, struct muster_error *error);

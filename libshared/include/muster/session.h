@@ -41,7 +41,8 @@ MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_session_open(const struct muster_session_options *options,
                     struct muster_session **session_out, struct muster_error *error);
 
-/* Say goodbye and free everything.  Calls in other threads must have ended. */
+/* Say goodbye and free everything.  Calls in other threads must have ended and
+ * results readers be closed; items that were fed and not flushed may be lost. */
 MUSTER_API void muster_session_close(struct muster_session *session);
 
 /* Wake every blocked call of the session with INTERRUPTED.  Safe in a signal

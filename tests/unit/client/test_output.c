@@ -34,6 +34,7 @@ static const struct output_case cases[] = {
     { "it begins in the middle", "abcdefghij", 10, 1, { { 1, 4, "efg" } }, 0, "abcdefghij" },
     { "a second attempt starts over", "xyz", 3, 2, { { 1, 0, "ab" }, { 2, 0, "xy" } }, 0, "abxyz" },
     { "a late piece of the first attempt", "xyz", 3, 2, { { 2, 0, "xy" }, { 1, 0, "ab" } }, 0, "xyz" },
+    { "the end is told", "abcdef", 6, 1, { { 1, 0, "abc" }, { 1, 0, "" } }, 0, "abcdef" },
     { "over a lost connection", "abcdef", 6, 1, { { 1, 0, "abc" } }, 1, "abcdef" },
 };
 
