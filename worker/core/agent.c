@@ -85,7 +85,7 @@ agent_exit(struct agent *agent, muster_err err, const char *text, struct agent_a
 /* ---- sessions ---- */
 
 void
-session_hello(struct agent *agent, struct agent_actions *actions)
+agent_say_hello(struct agent *agent, struct agent_actions *actions)
 {
     struct msg_hello m = {
         .version_min = PROTOCOL_VERSION_MIN,
@@ -109,7 +109,7 @@ static void
 greet(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
     agent_enter(agent, STATE_GREETING, now_ms);
-    session_hello(agent, actions);
+    agent_say_hello(agent, actions);
 }
 
 /* The connection or the session is gone: nothing that was sent counts as sent. */
@@ -125,7 +125,7 @@ part(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 }
 
 void
-session_reconnect(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
+agent_reconnect(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
     part(agent, now_ms, actions);
     agent_act(actions, AGENT_RECONNECT, NULL);
@@ -235,7 +235,7 @@ put_join(struct agent *agent, struct wire_list holds, bool more, struct buffer *
 /* WORKER_JOIN and as many WORKER_HOLDS as it takes.  All have the same request
  * id, so that answers to an earlier attempt are told apart from these. */
 void
-session_join(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
+agent_say_join(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
     const struct list *ring = &agent->running;
     struct list       *at = agent->running.next;
@@ -289,11 +289,11 @@ on_welcome(struct agent *agent, uint64_t now_ms, const struct msg_welcome *m,
     agent->beat_ms = m->beat_ms;
     agent->lease_ms = m->lease_ms;
     agent_enter(agent, STATE_JOINING, now_ms);
-    session_join(agent, now_ms, actions);
+    agent_say_join(agent, now_ms, actions);
 }
 
 void
-session_beat(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
+agent_say_beat(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
     struct buffer  *tokens = &agent->scratch, *pids = &agent->scratch2;
     struct msg_beat m = { .sent_ms = now_ms };
@@ -344,7 +344,7 @@ on_joined(struct agent *agent, uint64_t now_ms, uint64_t request,
     tasks_refresh(agent, now_ms);
     if (agent->draining)
         tasks_return_queue(agent, RETURN_DRAINING, actions);
-    session_beat(agent, now_ms, actions);
+    agent_say_beat(agent, now_ms, actions);
     results_send_due(agent, now_ms, actions);
 }
 
@@ -434,7 +434,7 @@ agent_expire(struct agent *agent, uint64_t now_ms, struct agent_actions *actions
                    "stopping %u tasks",
                    (unsigned long long)(now_ms - agent->valid_ms), agent->running_count);
     tasks_abandon(agent, false, actions);
-    session_reconnect(agent, now_ms, actions);
+    agent_reconnect(agent, now_ms, actions);
 }
 
 void

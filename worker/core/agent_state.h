@@ -110,10 +110,10 @@ void   agent_enter(struct agent *agent, enum agent_state next, uint64_t now_ms);
 void   agent_exit(struct agent *agent, muster_err err, const char *text,
                   struct agent_actions *actions);
 void   agent_expire(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
-void   session_hello(struct agent *agent, struct agent_actions *actions);
-void   session_join(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
-void   session_beat(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
-void   session_reconnect(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
+void   agent_say_hello(struct agent *agent, struct agent_actions *actions);
+void   agent_say_join(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
+void   agent_say_beat(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
+void   agent_reconnect(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
 
 /* ---- agent_tasks.c ---- */
 uint64_t     held_key(const struct wire_token *token);

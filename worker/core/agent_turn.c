@@ -225,9 +225,9 @@ greeting_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions
         if (now_ms < agent->hello_at_ms)
             return;
         agent->state_ms = now_ms;
-        session_hello(agent, actions);
+        agent_say_hello(agent, actions);
     } else if (now_ms >= agent->state_ms + AGENT_HELLO_MS) {
-        session_reconnect(agent, now_ms, actions);
+        agent_reconnect(agent, now_ms, actions);
     }
 }
 
@@ -235,16 +235,16 @@ static void
 joining_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
     if (now_ms >= agent->state_ms + 2 * AGENT_RESEND_MS)
-        session_reconnect(agent, now_ms, actions);
+        agent_reconnect(agent, now_ms, actions);
     else if (now_ms >= agent->join_sent_ms + AGENT_RESEND_MS)
-        session_join(agent, now_ms, actions);
+        agent_say_join(agent, now_ms, actions);
 }
 
 static void
 joined_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
     if (now_ms >= agent->beat_sent_ms + agent->beat_ms)
-        session_beat(agent, now_ms, actions);
+        agent_say_beat(agent, now_ms, actions);
     results_send_due(agent, now_ms, actions);
     tasks_return_late(agent, now_ms, actions);
 }
