@@ -34,7 +34,7 @@ struct backend_rules {
     muster_err (*read)(struct backend *backend, uint64_t job, uint64_t number, struct buffer *out,
                        struct muster_error *error);
     /* Is free space under the low-water mark now? */
-    bool (*space_low)(struct backend *backend);
+    muster_err (*space_low)(struct backend *backend, bool *low_out, struct muster_error *error);
     /* `failed`: nothing more may be written. */
     muster_err (*close)(struct backend *backend, bool failed, struct muster_error *error);
 };

@@ -69,7 +69,7 @@ space_release(struct space *space)
 }
 
 bool
-space_look(struct space *space)
+space_look(struct space *space, uint64_t reusable_bytes)
 {
     uint64_t bytes;
 
@@ -79,7 +79,10 @@ space_look(struct space *space)
         space_release(space);
     else if (bytes >= space->free_bytes_min + space->reserve_bytes)
         space_hold(space);
-    return bytes < space->free_bytes_min;
+    /* A file that was emptied does not shrink but takes new work.  The log beside
+     * it needs room on the disk all the same. */
+    space->tight = bytes < space->free_bytes_min;
+    return bytes < space->reserve_bytes || bytes + reusable_bytes < space->free_bytes_min;
 }
 
 /* The reserve of an earlier run is still there, or starts empty. */
@@ -123,7 +126,7 @@ space_open(struct space *space, const char *dir, uint64_t free_bytes_min,
         space->reserve_bytes = SPACE_RESERVE_BYTES_MAX;
     if (free_bytes_min > 0)
         space_open_reserve(space);
-    (void)space_look(space);
+    (void)space_look(space, 0);
     return MUSTER_OK;
 }
 

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 
 enum {
-    STORE_WAL_PAGES     = 512,                /* 8 MiB, then it is copied into the file */
+    STORE_WAL_PAGES     = 256,                /* 4 MiB, then it is copied into the file */
+    STORE_WAL_PAGES_MIN = 32,                 /* while space is tight, and cut off then */
     STORE_PRUNE_ROWS    = 64,                 /* bodies of a job dropped with the turn itself */
     STORE_SLICE_ROWS    = 1024,
     STORE_SLICE_BODIES  = 32,
@@ -328,22 +329,32 @@ static muster_err
 sqlite_tend(struct backend *backend, bool *more_out, struct muster_error *error)
 {
     struct sqlite *sqlite = sqlite_of(backend);
+    bool           tight = sqlite->space.tight;
     muster_err     err = MUSTER_OK;
 
     if (sqlite->log_old || sqlite->doomed)
         err = sqlite_sweep(sqlite, error);
-    if (!err && sqlite->wal_pages >= STORE_WAL_PAGES) {
+    if (!err && sqlite->wal_pages >= (tight ? STORE_WAL_PAGES_MIN : sqlite->wal_pages_max)) {
         sqlite->wal_pages = 0;
-        err = sqlite_copy_wal(sqlite, SQLITE_CHECKPOINT_PASSIVE, "copy the log", error);
+        err = sqlite_copy_wal(sqlite, tight ? SQLITE_CHECKPOINT_TRUNCATE
+                                            : SQLITE_CHECKPOINT_PASSIVE, "copy the log", error);
     }
     *more_out = sqlite->log_old || sqlite->doomed;
     return err;
 }
 
-static bool
-sqlite_space_low(struct backend *backend)
+static muster_err
+sqlite_space_low(struct backend *backend, bool *low_out, struct muster_error *error)
 {
-    return space_look(&sqlite_of(backend)->space);
+    struct sqlite *sqlite = sqlite_of(backend);
+    uint64_t       pages = 0;
+    muster_err     err = MUSTER_OK;
+
+    if (sqlite_row(sqlite, SQL_FREE_PAGES, "look for free space", &err, error))
+        pages = sqlite_column_number(sqlite, SQL_FREE_PAGES, 0);
+    sqlite_reset(sqlite, SQL_FREE_PAGES);
+    *low_out = !err && space_look(&sqlite->space, pages * STORE_PAGE_BYTES);
+    return err;
 }
 
 /* ---- opening and closing ---- */
@@ -390,6 +401,18 @@ sqlite_open_log(struct sqlite *sqlite, struct muster_error *error)
     return err;
 }
 
+/* Copying the log may take as much room again as it has: four of it must fit
+ * under the mark, or a small disk would be full before the mark is seen. */
+static int
+sqlite_wal_pages(uint64_t free_bytes_min)
+{
+    uint64_t pages = free_bytes_min / (4 * STORE_PAGE_BYTES);
+
+    if (free_bytes_min == 0 || pages > STORE_WAL_PAGES)
+        return STORE_WAL_PAGES;
+    return pages < STORE_WAL_PAGES_MIN ? STORE_WAL_PAGES_MIN : (int)pages;
+}
+
 static const struct backend_rules sqlite_rules = {
     .durable = true,
     .load = sqlite_load,
@@ -414,6 +437,7 @@ store_open_sqlite(const struct store_config *config, struct store **store_out,
     assert(config->path != NULL);
     sqlite->backend.rules = &sqlite_rules;
     sqlite->space.reserve_fd = -1;
+    sqlite->wal_pages_max = sqlite_wal_pages(config->free_bytes_min);
     buffer_printf(&path, "%s/%s", config->path, STORE_FILE_NAME);
     sqlite->path = base_text_copy(buffer_slice(&path));
     buffer_free(&path);

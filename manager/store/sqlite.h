@@ -31,7 +31,10 @@
                     "LIMIT 1 OFFSET ?2), 9223372036854775807)")                    \
     X(DOOMED_ADD,   "INSERT OR IGNORE INTO doomed (job) VALUES (?1)")              \
     X(DOOMED_FIRST, "SELECT job FROM doomed LIMIT 1")                              \
-    X(DOOMED_DROP,  "DELETE FROM doomed WHERE job = ?1")
+    X(DOOMED_DROP,  "DELETE FROM doomed WHERE job = ?1")                           \
+    X(FREE_PAGES,   "PRAGMA freelist_count")
+
+enum { STORE_PAGE_BYTES = 16384 };
 
 enum sqlite_statement {
 #define SQLITE_STATEMENT_ENUM(NAME, sql) SQL_##NAME,
@@ -51,6 +54,7 @@ struct sqlite {
     bool           log_old;        /* dropped turns still lie in the file */
     bool           doomed;         /* bodies of pruned jobs still do */
     int            wal_pages;      /* written since the last copy into the file */
+    int            wal_pages_max;
 };
 
 /* Fill `error` from SQLite's result; OK for SQLITE_OK, ROW and DONE. */

@@ -40,6 +40,7 @@ static const char sqlite_settings[] =
     "PRAGMA journal_size_limit = 33554432;"
     "PRAGMA cache_size = -8192;"
     "PRAGMA temp_store = MEMORY;"
+    "PRAGMA secure_delete = OFF;"              /* Debian's default is to write zeroes over it */
     "PRAGMA trusted_schema = OFF;";
 
 /* Keys only grow, so every table is appended to at its end.  A job's bodies
@@ -59,6 +60,7 @@ static const char sqlite_schema[] =
     "COMMIT;";
 
 _Static_assert(STORE_APPLICATION_ID == 1297437489, "as in the schema");
+_Static_assert(STORE_PAGE_BYTES == 16384, "as in a new file");
 
 static const char *const sqlite_statements[SQL_COUNT] = {
 #define SQLITE_STATEMENT_TEXT(NAME, sql) [SQL_##NAME] = sql,

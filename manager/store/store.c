@@ -264,14 +264,16 @@ store_commit(struct store *store)
 static bool
 store_tend(struct store *store)
 {
-    struct muster_error error = { 0 };
-    bool                more = false;
+    const struct backend_rules *rules = store->backend->rules;
+    struct muster_error         error = { 0 };
+    bool                        more = false, low = false;
 
     pthread_mutex_unlock(&store->lock);
     pthread_mutex_lock(&store->disk);
-    (void)store->backend->rules->tend(store->backend, &more, &error);
+    if (!rules->tend(store->backend, &more, &error))
+        (void)rules->space_low(store->backend, &low, &error);
     pthread_mutex_unlock(&store->disk);
-    atomic_store(&store->space_low, store->backend->rules->space_low(store->backend));
+    atomic_store(&store->space_low, low);
     pthread_mutex_lock(&store->lock);
 
     if (error.code)
@@ -336,6 +338,7 @@ store_front_open(struct backend *backend, const struct store_config *config, uin
 {
     struct store      *store = base_alloc(sizeof(*store));
     pthread_condattr_t monotonic;
+    bool               low = false;
     muster_err         err = MUSTER_OK;
 
     store->backend = backend;
@@ -354,9 +357,11 @@ store_front_open(struct backend *backend, const struct store_config *config, uin
     if (store->event_fd < 0)
         err = error_errno(error, MUSTER_ERR_IO, "make an eventfd for the store");
     if (!err && backend->rules->durable) {
-        atomic_store(&store->space_low, backend->rules->space_low(backend));
-        err = store_start_thread(store, error);
+        err = backend->rules->space_low(backend, &low, error);
+        atomic_store(&store->space_low, low);
     }
+    if (!err && backend->rules->durable)
+        err = store_start_thread(store, error);
     if (err) {
         (void)store_close(store, NULL);
         return err;

@@ -16,10 +16,11 @@
  *
  * Calls come from one thread.  Commits run on a thread of the store's own.
  *
- * The disk: below free_bytes_min the caller is to take no new work.  A reserve
- * of a quarter of it (16 MiB at most) is really allocated on the disk and given
- * up when free space falls under that quarter, so that results and deletions
- * find room even where other programs fill the disk.
+ * The disk: below free_bytes_min the caller is to take no new work; what lies
+ * free inside the store's own file counts as free.  A reserve of a quarter of
+ * free_bytes_min (16 MiB at most) is really allocated on the disk and given up
+ * when free space falls under that quarter, so that results and deletions find
+ * room even where other programs fill the disk.
  */
 #ifndef STORE_H
 #define STORE_H

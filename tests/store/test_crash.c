@@ -25,6 +25,7 @@ struct crash_story {
     const char     *story;
     enum disk_event event;
     enum disk_loss  loss;
+    bool            low;           /* the disk is nearly full all the while */
     uint32_t        turns;         /* of the diary */
     uint32_t        group;         /* turns that are submitted together */
     bool            every;         /* at every operation, whatever --points says */
@@ -42,6 +43,8 @@ static const struct crash_story crash_stories[] = {
       .turns = FULL, .group = 7 },
     { .story = "power cut: nothing unsynced lasts", .event = DISK_DIES, .loss = LOSS_ALL,
       .turns = FULL, .group = 1 },
+    { .story = "power cut: while space is low", .event = DISK_DIES, .loss = LOSS_RANDOM,
+      .turns = FULL, .group = 1, .low = true },
     { .story = "power cut: and again during the restart", .event = DISK_DIES, .loss = LOSS_RANDOM,
       .turns = FULL, .group = 3, .twice = true },
     { .story = "power cut: at every operation of a short life", .event = DISK_DIES,
@@ -80,10 +83,11 @@ struct crash {
 #define WRONG(crash, ...) (snprintf((crash)->why, sizeof((crash)->why), __VA_ARGS__), false)
 
 static muster_err
-crash_open(struct store **store_out, struct muster_error *error)
+crash_open(const struct crash *crash, struct store **store_out, struct muster_error *error)
 {
     struct store_config config = { .path = crash_dir, .cache_bytes = 64 * 1024,
-                                   .vfs = DISK_VFS };
+                                   .vfs = DISK_VFS,
+                                   .free_bytes_min = crash->story->low ? UINT64_MAX / 4 : 0 };
 
     return store_open_sqlite(&config, store_out, error);
 }
@@ -141,7 +145,7 @@ static void
 crash_live(struct crash *crash)
 {
     struct store *store = NULL;
-    muster_err    err = crash_open(&store, NULL);
+    muster_err    err = crash_open(crash, &store, NULL);
 
     if (err)
         return;
@@ -160,7 +164,7 @@ crash_recover(struct crash *crash, struct store **store_out, uint64_t *turn_out)
 {
     struct muster_error error = { 0 };
 
-    if (crash_open(store_out, &error))
+    if (crash_open(crash, store_out, &error))
         return WRONG(crash, "it does not open: %s", error.detail);
     if (!diary_check(&crash->diary, *store_out, turn_out))
         return WRONG(crash, "%s", crash->diary.why);

@@ -3,9 +3,13 @@
  * Method: each story runs on a fresh store of SQLite (or of memory, to see that
  * it forgets).
  */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -288,6 +292,104 @@ low_water(struct world *world)
     assert_true(store_space_low(world->store));
 }
 
+/* ---- a disk of 16 MiB ---- */
+
+enum { SMALL_ROUNDS = 20, SMALL_BODY_BYTES = 100000, SMALL_FREE_MIN = 4 * 1024 * 1024 };
+
+static bool
+small_mount(struct world *world)
+{
+    world_close(world);
+    /* In a namespace of our own, so that the mount goes with this process. */
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("muster-test", world->dir, "tmpfs", 0, "size=16m,mode=700") < 0)
+        return false;
+    world->config.free_bytes_min = SMALL_FREE_MIN;
+    world_open(world);
+    return true;
+}
+
+static void
+small_unmount(struct world *world)
+{
+    world_close(world);
+    assert_int_equal(umount(world->dir), 0);
+}
+
+/* New work until the store says that it is enough; the number of the last body. */
+static uint64_t
+small_fill(struct world *world, uint64_t job, const char *bytes)
+{
+    uint64_t number = 0;
+
+    while (!store_space_low(world->store)) {
+        world_wait(world, world_body(world, job, ++number, bytes));
+        assert_in_range(number, 1, 16 * 1024 * 1024 / SMALL_BODY_BYTES);
+    }
+    return number;
+}
+
+static void
+small_drain(struct world *world, uint64_t job)
+{
+    world_wait(world, world_prune(world, job));
+    for (int i = 0; i < 200 && store_space_low(world->store); i++)
+        world_wait(world, world_facts(world, "a turn, so that it looks"));
+    assert_false(store_space_low(world->store));
+}
+
+static void
+small_disk(struct world *world)
+{
+    char *bytes;
+
+    if (!small_mount(world))
+        skip();
+    bytes = base_alloc(SMALL_BODY_BYTES + 1);
+    memset(bytes, 'x', SMALL_BODY_BYTES);
+    for (uint64_t round = 1; round <= SMALL_ROUNDS; round++) {
+        assert_in_range(small_fill(world, round, bytes), 20, 150);
+        /* Work that was taken ends: its results find room. */
+        for (uint64_t i = 1; i <= 10; i++)
+            world_wait(world, world_body(world, 1000 + round, i, "result"));
+        small_drain(world, round);
+        world_expect(world, 1000 + round, 10, "result");
+    }
+    free(bytes);
+    small_unmount(world);
+}
+
+/* Others fill the disk to its last byte: the reserve carries the store on. */
+static void
+small_disk_of_others(struct world *world)
+{
+    static const char bytes[65536];
+    struct buffer     path;
+    int               fd;
+
+    if (!small_mount(world))
+        skip();
+    path = world_path(world, "ballast");
+    assert_int_equal(world_stat(world, STORE_RESERVE_NAME).st_size, SMALL_FREE_MIN / 4);
+    fd = open(buffer_text(&path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    while (write(fd, bytes, sizeof(bytes)) > 0)
+        continue;
+    for (int i = 0; i < 100 && world_stat(world, STORE_RESERVE_NAME).st_size > 0; i++)
+        (void)poll(NULL, 0, 50);               /* it looks once a second */
+    assert_true(store_space_low(world->store));
+    for (uint64_t i = 1; i <= 100; i++)
+        world_wait(world, world_body(world, 1, i, "result"));
+    close(fd);
+    assert_int_equal(unlink(buffer_text(&path)), 0);
+    world_wait(world, world_facts(world, "a turn, so that it looks"));
+    world_reopen(world);
+    assert_false(store_space_low(world->store));
+    world_expect(world, 1, 100, "result");
+    assert_int_equal(world_stat(world, STORE_RESERVE_NAME).st_size, SMALL_FREE_MIN / 4);
+    buffer_free(&path);
+    small_unmount(world);
+}
+
 static void
 network_names(struct world *world)
 {
@@ -326,6 +428,8 @@ static const struct durable_story durable_stories[] = {
     { "a folder that is not there is named", true, no_folder },
     { "a reserve is held on the disk", true, reserve_is_held },
     { "under the low-water mark it says so and goes on", true, low_water },
+    { "a disk of 16 MiB is filled and drained, over and over", true, small_disk },
+    { "others fill the disk: what was begun still ends", true, small_disk_of_others },
     { "network file systems are known", true, network_names },
     { "memory: nothing outlives the process", false, memory_forgets },
 };
