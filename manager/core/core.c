@@ -45,9 +45,9 @@ free_objects(struct core *core)
             task = CONTAINER(job->active->live.next, struct task, job_link);
             if (task->state == TASK_LEASED)
                 worker_release(core, task->worker, task);
-            else if (task->state == TASK_READY)
+            else if (task->state == TASK_READY && list_linked(&task->link))
                 list_remove(&task->link);
-            else if (task->timer.place > 0)
+            else if (task->state == TASK_WAITING && task->timer.place > 0)
                 heap_remove(&core->retries, &task->timer);
             task_free(core, task);
         }
