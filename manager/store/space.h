@@ -19,8 +19,9 @@ struct space {
 muster_err  space_open(struct space *space, const char *dir, uint64_t free_bytes_min,
                        struct muster_error *error);
 void        space_close(struct space *space);
-/* True when new work is to stop: free space is under the mark, counting `reusable_bytes` that lie free
- * inside the store's own file.  Gives the reserve up or takes it again. */
+/* True when new work is to stop: free space is under the mark, counting
+ * `reusable_bytes` that lie free inside the store's own file.  Gives the reserve
+ * up or takes it again. */
 bool        space_look(struct space *space, uint64_t reusable_bytes);
 /* The name of a network file system by its statfs number, else NULL. */
 const char *space_network_name(uint64_t type);
