@@ -3,8 +3,9 @@
  *   program --lifeline--> worker --lifeline of the manager, held--> manager
  *      `--------lifeline------------------------------------------->---'
  *
- * 1. Everything lies in one private folder, which the manager removes when it
- *    ends (--ephemeral); so does fleet_stop, whoever is first.
+ * 1. Everything lies in one private folder.  A janitor removes it when we die
+ *    before the manager is there; then the manager does, when it ends
+ *    (--ephemeral); and fleet_stop, whoever is first.
  * 2. When the program ends, however it ends, its pipes close.  The worker
  *    holds the manager's, too: so the manager ends after the worker, and the
  *    folder goes when nobody uses it any more.
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "janitor.h"
 #include "program.h"
 
 enum { FLEET_READY_MS = 10000, FLEET_STOP_MS = 10000 };
@@ -30,6 +32,7 @@ struct muster_fleet {
     char          *client_key;
     char          *worker_key;
     char          *spool;
+    struct janitor janitor;
     struct program manager;
     struct program worker;
 };
@@ -52,6 +55,7 @@ fleet_make_dir(struct muster_fleet *fleet, struct muster_error *error)
 {
     const size_t bytes_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof("/manager.sock");
     const char  *places[] = { getenv("TMPDIR"), "/tmp" };
+    muster_err   err = MUSTER_ERR_IO;
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         char *dir;
@@ -59,13 +63,15 @@ fleet_make_dir(struct muster_fleet *fleet, struct muster_error *error)
         if (places[i] == NULL || places[i][0] != '/')
             continue;
         dir = fleet_text(places[i], "/muster-", "XXXXXX");
-        if (strlen(dir) <= bytes_max && mkdtemp(dir) != NULL) {
+        if (strlen(dir) <= bytes_max)
+            err = janitor_start(&fleet->janitor, dir, error);
+        if (!err) {
             fleet->dir = dir;
             return MUSTER_OK;
         }
         free(dir);
     }
-    return error_errno(error, MUSTER_ERR_IO, "cannot make a private folder in TMPDIR or /tmp");
+    return err;
 }
 
 static muster_err
@@ -120,6 +126,8 @@ muster_fleet_start(const struct muster_fleet_options *options, struct muster_fle
     if (!err)
         err = fleet_start_manager(fleet, error);
     if (!err)
+        janitor_dismiss(&fleet->janitor);
+    if (!err)
         err = fleet_start_worker(fleet, options != NULL ? options->cpus : 0, error);
     if (err) {
         muster_fleet_stop(fleet);
@@ -150,6 +158,7 @@ muster_fleet_stop(struct muster_fleet *fleet)
         return;
     program_stop(&fleet->worker, FLEET_STOP_MS);
     program_stop(&fleet->manager, FLEET_STOP_MS);
+    janitor_dismiss(&fleet->janitor);
     if (fleet->dir != NULL)
         (void)file_remove_tree(fleet->dir, &ignored);
     free(fleet->dir);

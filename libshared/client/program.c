@@ -127,9 +127,8 @@ program_find(const char *name, char **path_out, struct muster_error *error)
 
 /* ---- start ---- */
 
-/* A pipe whose ends are out of the way of the numbers that the child gets. */
-static muster_err
-pipe_high(int ends_out[2], struct muster_error *error)
+muster_err
+program_pipe(int ends_out[2], struct muster_error *error)
 {
     int ends[2];
     int high[2];
@@ -245,9 +244,9 @@ program_start(struct program *program, const char *name, const char *dir, const 
     if (err)
         return err;
     program->log = program_log(dir, name);
-    err = pipe_high(lifeline, error);
+    err = program_pipe(lifeline, error);
     if (!err)
-        err = pipe_high(ready, error);
+        err = program_pipe(ready, error);
     if (!err) {
         failed = spawn(program, path, args, lifeline[0], ready[1], held_fd);
         errno = failed;

@@ -26,6 +26,9 @@ struct program {
  * MUSTER_BINDIR, when set, is the only place.  NOT_FOUND says where it looked. */
 muster_err program_find(const char *name, char **path_out, struct muster_error *error);
 
+/* A pipe whose ends are out of the way of the numbers that children get. */
+muster_err program_pipe(int ends_out[2], struct muster_error *error);
+
 /* Start it: `args` without the program's name; it gets PROGRAM_LIFELINE_FD and
  * PROGRAM_READY_FD, and `held_fd` (or -1) as PROGRAM_HELD_FD.  `dir` takes its log. */
 muster_err program_start(struct program *program, const char *name, const char *dir,

@@ -221,10 +221,38 @@ test_fleet(void **state)
     assert_int_equal(unsetenv("TMPDIR"), 0);
 }
 
+/* Killed while the fleet starts: the manager is not there to clean up yet. */
+static void
+test_killed(void **state)
+{
+    uint64_t until_ms = clock_now_ms() + 10000;
+    pid_t    pid;
+
+    (void)state;
+    assert_int_equal(setenv("TMPDIR", dir, 1), 0);
+    write_script("muster-manager", "exec cat <&3");        /* never ready */
+    pid = fork();
+    if (pid == 0) {
+        struct muster_fleet *fleet = NULL;
+
+        _exit(muster_fleet_start(NULL, &fleet, NULL) == MUSTER_OK ? 0 : 1);
+    }
+    while (count_folders() == 0 && clock_now_ms() < until_ms)
+        poll(NULL, 0, 1);
+    assert_int_equal(count_folders(), 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    while (count_folders() != 0 && clock_now_ms() < until_ms)
+        poll(NULL, 0, 1);
+    assert_int_equal(count_folders(), 0);
+    assert_int_equal(unsetenv("TMPDIR"), 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest stories[] = {
+        cmocka_unit_test(test_killed),
         cmocka_unit_test(test_inherits),
         cmocka_unit_test(test_not_found),
     };
