@@ -76,7 +76,7 @@ jobs_show(struct jobs *jobs, const struct muster_job_info *info)
     table_cell(&jobs->table, "%u", counts->succeeded + counts->failed + counts->cancelled);
     table_cell(&jobs->table, "%u", counts->failed);
     table_cell(&jobs->table, "%u", counts->running);
-    table_cell(&jobs->table, "%s", format_duration(age, age_ms));
+    table_cell(&jobs->table, "%s", age_ms == 0 ? "0s" : format_duration(age, age_ms));
     table_cell(&jobs->table, "%s", info->owner);
     table_cell(&jobs->table, "%s", info->name);
 }

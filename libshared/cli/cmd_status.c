@@ -6,13 +6,12 @@
 #include "commands.h"
 #include "json_out.h"
 #include "parse.h"
-#include "table.h"
 
-enum { STATUS_NAME_COLUMN = 30 };
+enum { STATUS_NAME_COLUMN = 22, STATUS_VALUE_COLUMN = 12 };
 
 static const struct example status_examples[] = {
     { "is it well?", "muster status" },
-    { "one figure, for a monitor", "muster status --json | jq .counters.tasks_finished" },
+    { "one figure, for a monitor", "muster status --json | jq '.counters[\"tasks.finished\"]'" },
     { "does it answer at all?", "muster -q status >/dev/null && echo up" },
     EXAMPLES_END,
 };
@@ -31,18 +30,41 @@ status_json(const struct cli *cli, const struct muster_status *status)
                              (double)status->up_ms / 1000.0, "counters", counters));
 }
 
-/* "job_bytes 1048576" reads better as 1 MiB. */
+/* Sizes read better as 1.0 MiB. */
+static bool
+status_is_size(const char *name)
+{
+    const char *end = strlen(name) > 5 ? name + strlen(name) - 5 : name;
+
+    return strncmp(name, "bytes.", 6) == 0 || strcmp(end, "bytes") == 0;
+}
+
 static void
 status_counter(const struct muster_status_counter *counter)
 {
-    const char *suffix = strrchr(counter->name, '_');
-    char        text[16];
+    char text[24];
 
-    printf("  %-*s", STATUS_NAME_COLUMN, counter->name);
-    if (suffix != NULL && strcmp(suffix, "_bytes") == 0)
-        printf("%12s\n", format_size(text, counter->value));
+    if (status_is_size(counter->name))
+        format_size(text, counter->value);
     else
-        printf("%12" PRIu64 "\n", counter->value);
+        snprintf(text, sizeof(text), "%" PRIu64, counter->value);
+    printf("  %-*s%*s", STATUS_NAME_COLUMN, counter->name, STATUS_VALUE_COLUMN, text);
+}
+
+/* Two columns, each read downwards, so that all of it is on one screen. */
+static void
+status_counters(const struct muster_status *status)
+{
+    size_t rows = (status->counter_count + 1) / 2;
+
+    for (size_t i = 0; i < rows; i++) {
+        status_counter(&status->counters[i]);
+        if (i + rows < status->counter_count) {
+            printf("  ");
+            status_counter(&status->counters[i + rows]);
+        }
+        putchar('\n');
+    }
 }
 
 static int
@@ -67,8 +89,7 @@ status_run(struct cli *cli, void *settings, struct operands *operands)
         printf("manager at %s: %s, pid %u, up %s, epoch %" PRIu64 "\n", cli->address,
                status.software, status.pid, format_duration(up, status.up_ms / 1000 * 1000),
                status.epoch);
-        for (size_t i = 0; i < status.counter_count; i++)
-            status_counter(&status.counters[i]);
+        status_counters(&status);
     }
     muster_status_free(&status);
     return EXIT_DONE;

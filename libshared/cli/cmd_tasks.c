@@ -221,9 +221,9 @@ tasks_show_reason(struct tasks *tasks, const struct ended *ended)
     }
     reason = (const char *)tasks->texts.data + ended->reason;
     name = muster_outcome_name(ended->outcome);
-    if (ended->outcome == MUSTER_OUTCOME_SIGNALED && reason[0] == '\0')
-        reason = strsignal(-ended->exit_code);
-    if (ended->outcome == MUSTER_OUTCOME_EXITED && reason[0] == '\0')
+    if (ended->outcome == MUSTER_OUTCOME_SIGNALED)
+        table_cell(&tasks->table, "%s", reason[0] != '\0' ? reason : strsignal(-ended->exit_code));
+    else if (ended->outcome == MUSTER_OUTCOME_EXITED && reason[0] == '\0')
         table_cell(&tasks->table, "exit code %d", ended->exit_code);
     else
         table_cell(&tasks->table, "%s%s%s", name, reason[0] != '\0' ? ": " : "", reason);

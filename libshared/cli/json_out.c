@@ -6,6 +6,9 @@
 #include "buffer.h"
 #include "parse.h"
 
+/* Enough for milliseconds since 1970, and 0.001 stays 0.001. */
+#define JSON_OUT_PRECISION JSON_REAL_PRECISION(15)
+
 json_t *
 json_of_number(uint64_t number)
 {
@@ -80,7 +83,7 @@ json_out_write(const char *text, size_t bytes, void *context)
 int
 json_out_print(json_t *value)
 {
-    int failed = json_dump_callback(value, json_out_write, NULL, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    int failed = json_dump_callback(value, json_out_write, NULL, JSON_INDENT(2) | JSON_OUT_PRECISION);
 
     json_decref(value);
     if (failed == 0)
@@ -141,7 +144,7 @@ json_out_result(struct cli *cli, uint64_t job, struct numbering numbering,
     json_object_set_new(object, "stderr_bytes", json_of_number(result->err_total));
     json_out_stream(cli, job, result, false, object);
     json_out_stream(cli, job, result, true, object);
-    failed = json_dump_callback(object, json_out_write, NULL, JSON_COMPACT);
+    failed = json_dump_callback(object, json_out_write, NULL, JSON_COMPACT | JSON_OUT_PRECISION);
     json_decref(object);
     return failed == 0 && cli_write("\n", 1);
 }

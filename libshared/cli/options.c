@@ -238,7 +238,8 @@ walk_value(struct walk *walk, struct found found, const char *attached)
 {
     if (!option_takes_value(found.option))
         return option_store(walk->parse, found.group, found.option, NULL, walk->error);
-    if (attached == NULL && walk->at < walk->argc)
+    /* `--after $job --` with an empty variable means no job called "--". */
+    if (attached == NULL && walk->at < walk->argc && strcmp(walk->argv[walk->at], "--") != 0)
         attached = walk->argv[walk->at++];
     if (attached == NULL)
         return error_set(walk->error, MUSTER_ERR_INVALID, "--%s needs a value: --%s %s",

@@ -134,8 +134,9 @@ show_how(const struct muster_result *result, char *text, size_t bytes)
         snprintf(text, bytes, "exit code %d", result->exit_code);
         break;
     case MUSTER_OUTCOME_SIGNALED:
-        snprintf(text, bytes, "ended by signal %d (%s)", -result->exit_code,
-                 strsignal(-result->exit_code));
+        if (result->reason[0] == '\0')
+            snprintf(text, bytes, "ended by signal %d (%s)", -result->exit_code,
+                     strsignal(-result->exit_code));
         break;
     case MUSTER_OUTCOME_SUCCEEDED:
     case MUSTER_OUTCOME_TIMED_OUT:
@@ -152,7 +153,7 @@ show_how(const struct muster_result *result, char *text, size_t bytes)
 static void
 show_failure(struct show *show, const struct muster_result *result)
 {
-    char how[96];
+    char how[96] = "";
 
     if (!show->failures || show->cli->quiet || result->outcome == MUSTER_OUTCOME_SUCCEEDED ||
         result->outcome == MUSTER_OUTCOME_CANCELLED)
@@ -170,7 +171,7 @@ show_failure(struct show *show, const struct muster_result *result)
     show_how(result, how, sizeof(how));
     cli_note(show->cli, "task %" PRIu64 ".%" PRIu64 " failed: %s%s%s%s%s", show->job,
              numbering_number(show->numbering, result->index), how,
-             result->reason[0] != '\0' ? ": " : "", result->reason,
+             how[0] != '\0' && result->reason[0] != '\0' ? ": " : "", result->reason,
              result->worker[0] != '\0' ? ", on " : "", result->worker);
 }
 

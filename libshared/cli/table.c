@@ -140,7 +140,7 @@ table_line(const struct table *table, const char *const cells[], const size_t wi
                     cells[i]);
         else
             fputs(cells[i], out);
-        if (i < last)
+        if (i < last && (i + 1 < last || cells[last][0] != '\0'))
             fprintf(out, "%*s",
                     (int)(TABLE_GAP + (table->columns[i].align == TABLE_LEFT ? pad : 0)), "");
         used += widths[i] + TABLE_GAP;

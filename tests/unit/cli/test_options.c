@@ -83,6 +83,8 @@ static const struct story stories[] = {
     { "an unknown letter", { "-fx" }, false, "there is no option -x" },
     { "a flag with a value", { "--flag=yes" }, false, "--flag takes no value" },
     { "a value is missing", { "--text" }, false, "--text needs a value: --text T" },
+    { "-- is no value", { "--text", "--", "a" }, false, "--text needs a value: --text T" },
+    { "but it is when attached", { "--text=--" }, false, "text=--" },
     { "no number", { "-jx" }, false,
       "--count expects a whole number (at most 100), not 'x'" },
     { "too large", { "-j101" }, false,
