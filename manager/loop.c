@@ -349,24 +349,29 @@ loop_durable(const struct effects *fx)
 }
 
 /* End the gathering turn and hand it to the store; with nothing to store it is
- * delivered at once.  Only called while no turn is being committed. */
+ * delivered at once.  Only called while no turn is being committed.  `done` is
+ * the turn before it, durable but not yet answered (NULL: none); its answers
+ * leave first. */
 static muster_err
-loop_turn(struct loop *loop, struct muster_error *error)
+loop_turn(struct loop *loop, struct effects *done, struct muster_error *error)
 {
     struct effects *fx = loop->gathering;
+    muster_err      err = MUSTER_OK;
     bool            checkpoint = store_log_bytes(loop->store) > loop->config->log_bytes_max;
 
     assert(loop->committing == NULL);
     core_space(loop->core, store_space_low(loop->store));
     core_turn(loop->core, clock_now_ms(), clock_unix_ms(), fx);
     loop->steps = 0;
-    if (!loop_durable(fx) && !checkpoint)
-        return effects_empty(fx) ? MUSTER_OK : loop_deliver(loop, fx, error);
-
+    if (!loop_durable(fx) && !checkpoint) {
+        if (done != NULL)
+            err = loop_deliver(loop, done, error);
+        return err || effects_empty(fx) ? err : loop_deliver(loop, fx, error);
+    }
     loop->turn = loop_submit(loop, fx, checkpoint);
     loop->committing = fx;
     loop->gathering = fx == &loop->effects[0] ? &loop->effects[1] : &loop->effects[0];
-    return MUSTER_OK;
+    return done != NULL ? loop_deliver(loop, done, error) : MUSTER_OK;
 }
 
 /* If the turn under way is durable: start the next one, then answer this one,
@@ -382,10 +387,8 @@ loop_commit(struct loop *loop, struct muster_error *error)
         return err;
     loop->committing = NULL;
     if (loop->steps > 0)
-        err = loop_turn(loop, error);
-    if (!err)
-        err = loop_deliver(loop, done, error);
-    return err;
+        return loop_turn(loop, done, error);
+    return loop_deliver(loop, done, error);
 }
 
 /* ---- signals, waiting ---- */
@@ -569,7 +572,7 @@ loop_run(struct loop *loop, struct muster_error *error)
         if (loop->committing != NULL)
             err = loop_commit(loop, error);
         if (!err && loop->committing == NULL)
-            err = loop_turn(loop, error);
+            err = loop_turn(loop, NULL, error);
         if (!err && loop->committing != NULL)
             err = loop_commit(loop, error);     /* memory: durable at once */
         if (!err && loop->backlog && !loop->delivered)

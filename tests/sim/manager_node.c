@@ -293,8 +293,10 @@ manager_submit(struct manager_node *node, bool checkpoint)
     sim_at(sim, &node->commit, sim->now_ms + ms);
 }
 
+/* End the gathering turn.  `done` is the one before it, durable by now and not
+ * yet answered, if there is one: its answers leave first. */
 static void
-manager_end_turn(struct manager_node *node)
+manager_end_turn(struct manager_node *node, struct manager_turn *done)
 {
     struct effects      *fx = &node->gathering->fx;
     struct core_counters counters;
@@ -317,10 +319,14 @@ manager_end_turn(struct manager_node *node)
     node->digest = core_digest(node->core);
     if (manager_durable(fx) || checkpoint) {
         manager_submit(node, checkpoint);
+        if (done != NULL)
+            manager_deliver(node, done);
         return;
     }
     if (node->digest != before)
         sim_fail(node->sim, "a turn without facts changed what a restart would find");
+    if (done != NULL)
+        manager_deliver(node, done);
     manager_deliver(node, node->gathering);
     node->noted_leases = 0;
     node->noted_pruned = 0;
@@ -346,7 +352,7 @@ fire_round(struct sim_event *event)
     }
     if (node->committing != NULL)
         return;                        /* the commit goes on from here */
-    manager_end_turn(node);
+    manager_end_turn(node, NULL);
     manager_plan_wake(node);
 }
 
@@ -370,8 +376,9 @@ fire_commit(struct sim_event *event)
 #endif
     node->committing = NULL;
     if (node->steps > 0)
-        manager_end_turn(node);
-    manager_deliver(node, done);
+        manager_end_turn(node, done);
+    else
+        manager_deliver(node, done);
     manager_plan_round(node, node->sim->now_ms);
 }
 
@@ -412,7 +419,7 @@ fire_start(struct sim_event *event)
     core_check(node->core);
     history_fresh_terms(sim->history);
     sim_trace(sim, "manager starts, epoch %llu", (unsigned long long)core_epoch(node->core));
-    manager_end_turn(node);
+    manager_end_turn(node, NULL);
     manager_plan_wake(node);
 }
 
