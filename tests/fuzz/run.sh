@@ -22,8 +22,7 @@ skip() {
 
 command -v "$clang" >/dev/null || skip "no $clang (Debian: clang, libclang-rt-14-dev)"
 mkdir -p "$build/found" "$build/corpus"
-printf '#include <stddef.h>\nint LLVMFuzzerTestOneInput(const unsigned char *, size_t);\n%s\n' \
-    'int LLVMFuzzerTestOneInput(const unsigned char *d, size_t n) { (void)d; return n > 9; }' \
+echo 'int LLVMFuzzerTestOneInput(const char *data, unsigned long n) { return n > 9 && *data; }' \
     >"$build/probe.c"
 "$clang" -fsanitize=fuzzer,address "$build/probe.c" -o "$build/probe" 2>/dev/null ||
     skip "$clang links no libFuzzer (Debian: libclang-rt-14-dev)"
@@ -34,14 +33,14 @@ CC=$clang cmake -S "$root" -B "$build" -DMUSTER_FUZZ=ON -DMUSTER_SANITIZE=ON \
     >"$build/configure.log" || { cat "$build/configure.log"; exit 1; }
 cmake --build "$build" --target fuzz_harnesses --parallel 2 >"$build/build.log" 2>&1 ||
     { tail -40 "$build/build.log"; exit 1; }
-"$build/tests/fuzz/fuzz_seeds" "$build/seeds"
+for source in "$root"/tests/fuzz/seeds_*.c; do
+    "$build/tests/fuzz/$(basename "$source" .c)" "$build/seeds"
+done
 
 harnesses=()
-for program in "$build"/tests/fuzz/fuzz_*; do
-    name=${program##*/fuzz_}
-    if [ -f "$program" ] && [ -x "$program" ] && [ "$name" != seeds ]; then
-        harnesses+=("$name")
-    fi
+for source in "$root"/tests/fuzz/fuzz_*.c; do
+    name=$(basename "${source##*/fuzz_}" .c)
+    [ "$name" = main ] || harnesses+=("$name")
 done
 share=$((seconds / ${#harnesses[@]}))
 [ "$share" -ge 1 ] || share=1
@@ -63,7 +62,7 @@ for name in "${harnesses[@]}"; do
     else
         failed=1
         echo "$name: broke; its input is in $build/found:" >&2
-        tail -60 "$build/$name.log" >&2
+        sed -n '/rror/,$p' "$build/$name.log" | head -60 >&2
     fi
 done
 exit $failed

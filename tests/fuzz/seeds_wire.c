@@ -1,6 +1,6 @@
-/* fuzz_seeds.c - write the seeds that come from messages.def
+/* seeds_wire.c - write the seeds that come from messages.def
  *
- *   fuzz_seeds DIR
+ *   seeds_wire DIR
  *
  * DIR/frame, DIR/message, DIR/item and DIR/block get one file per kind of
  * thing and way of filling it.  The seeds that are text lie in tests/fuzz/seeds.
@@ -22,7 +22,7 @@ static const char *seeds_dir;
 static void
 seeds_fail(const char *path)
 {
-    fprintf(stderr, "fuzz_seeds: %s: %s\n", path, strerror(errno));
+    fprintf(stderr, "seeds_wire: %s: %s\n", path, strerror(errno));
     exit(1);
 }
 
@@ -129,7 +129,7 @@ main(int argc, char **argv)
     uint8_t                  place = 0;
 
     if (argc != 2) {
-        fprintf(stderr, "usage: fuzz_seeds DIR\n");
+        fprintf(stderr, "usage: seeds_wire DIR\n");
         return 2;
     }
     seeds_dir = argv[1];
