@@ -301,7 +301,7 @@ step_job_items(struct core *core, const struct step *step, const union wire_any 
     } else if ((uint64_t)m->first + m->count <= job->total) {
         effects_ack(step->fx, session, step->request, job->total);      /* a repeat */
     } else if (m->first != job->total) {
-        effects_error(step->fx, session, step->request, MUSTER_ERR_INVALID,
+        effects_error(step->fx, session, step->request, MUSTER_ERR_STATE,
                       "items from %u on, but job %llu has %u", m->first,
                       (unsigned long long)m->job, job->total);
     } else if (job->closed) {
@@ -335,7 +335,7 @@ step_job_stdin(struct core *core, const struct step *step, const union wire_any 
     if (end <= job->stdin_have) {
         effects_ack(step->fx, session, step->request, job->stdin_have);     /* a repeat */
     } else if (m->offset != job->stdin_have || end > job->stdin_bytes) {
-        effects_error(step->fx, session, step->request, MUSTER_ERR_INVALID,
+        effects_error(step->fx, session, step->request, MUSTER_ERR_STATE,
                       "input at %llu to %llu, but job %llu has %u of %u bytes",
                       (unsigned long long)m->offset, (unsigned long long)end, (unsigned long long)m->job, job->stdin_have,
                       job->stdin_bytes);
