@@ -490,23 +490,29 @@ retry_outputs(struct job *job, uint32_t first, uint32_t last)
     }
 }
 
-/* An ended job is unfinished again, and waits for what it waited for, as far
- * as that is unfinished again, too. */
+/* Why it was stopped is over, and it waits for what it waited for only as far
+ * as that is unfinished itself. */
+static void
+retry_forgive(const struct core *core, struct job *job)
+{
+    free(job->reason);
+    job->reason = NULL;
+    for (uint32_t i = 0; job->after != NULL && i < job->after->count; i++) {
+        const struct job *on = job_find(core, job->after->edges[i].on);
+
+        if (on == NULL || job_ended(on))
+            job->after->waits &= ~((uint64_t)1 << i);
+        else if (job_ended(job))
+            job->after->waits |= (uint64_t)1 << i;
+    }
+}
+
 static void
 job_reopen(struct core *core, struct job *job)
 {
     job->state = JOB_QUEUED;
     job->ended_unix_ms = 0;
-    free(job->reason);
-    job->reason = NULL;
     list_remove(&job->link);
-    for (uint32_t i = 0; job->after != NULL && i < job->after->count; i++) {
-        const struct job *other = job_find(core, job->after->edges[i].on);
-
-        job->after->waits &= ~((uint64_t)1 << i);
-        if (other != NULL && !job_ended(other))
-            job->after->waits |= (uint64_t)1 << i;
-    }
     apply_job_begin(core, job);
 }
 
@@ -528,6 +534,8 @@ apply_tasks_retried(struct core *core, const struct record_tasks_retried *it)
         }
     }
     retry_outputs(job, first, last);
+    if (!job_complete(job))
+        retry_forgive(core, job);
     if (job_ended(job) && !job_complete(job))
         job_reopen(core, job);
     apply_changed(core, job);

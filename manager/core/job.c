@@ -136,15 +136,16 @@ job_marks(struct job *job)
     return job->marks;
 }
 
-/* Once nothing of it lives, nobody polls and nothing is due. */
+/* Once it has ended, nobody polls and nothing is gathered. */
 void
 job_forget_active(struct core *core, struct job *job)
 {
     struct active *active = job->active;
 
-    if (active == NULL || active->live_count > 0 || active->gather != NULL ||
+    if (active == NULL || !job_ended(job) || active->gather != NULL ||
         !list_empty(&active->polls) || list_linked(&active->touched))
         return;
+    assert(active->live_count == 0);
     if (active->timer.place > 0)
         heap_remove(&core->delays, &active->timer);
     job->delayed = false;
