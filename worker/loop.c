@@ -245,7 +245,7 @@ loop_event(struct loop *loop, uint64_t now_ms, uint64_t tag)
     switch (kind) {
     case WATCH_FRAMES:
     case WATCH_STATE:
-        break;                        /* looked at in every turn: edge-triggered */
+        break;                        /* loop_look_at() was first */
     case WATCH_SIGNALS:
         loop_signal(loop, now_ms);
         break;
@@ -278,6 +278,27 @@ loop_wait_ms(const struct loop *loop, uint64_t now_ms)
     return wake_ms - now_ms < INT32_MAX ? (int)(wake_ms - now_ms) : INT32_MAX;
 }
 
+static bool
+has_event(const struct epoll_event *events, int count, uint32_t kind)
+{
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u64 >> 32 == kind)
+            return true;
+    }
+    return false;
+}
+
+/* The state of the link before its frames: those of a new connection come after
+ * the old one's end.  Both cost system calls, so only when there is news. */
+static void
+loop_look_at(struct loop *loop, uint64_t now_ms, const struct epoll_event *events, int count)
+{
+    if (!loop->joined_said || has_event(events, count, WATCH_STATE))
+        loop_look_at_link(loop, now_ms);
+    if (has_event(events, count, WATCH_FRAMES))
+        loop_frames(loop, now_ms);
+}
+
 static void
 loop_turn(struct loop *loop)
 {
@@ -287,8 +308,7 @@ loop_turn(struct loop *loop)
     uint64_t           now_ms = clock_now_ms();
 
     agent_tick(loop->agent, now_ms, &loop->actions);
-    loop_look_at_link(loop, now_ms);
-    loop_frames(loop, now_ms);
+    loop_look_at(loop, now_ms, events, count);
     for (int i = 0; i < count; i++)
         loop_event(loop, now_ms, events[i].data.u64);
     agent_tick(loop->agent, now_ms, &loop->actions);

@@ -5,6 +5,7 @@
  * 2. When the nursery is killed this program gives its leases back and executes
  *    itself anew: that is the only way to a process that may fork again.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/limits.h>
@@ -167,6 +168,17 @@ worker_main(const struct config *config, char **argv, struct muster_error *error
     return err;
 }
 
+static void
+tell(muster_err err, const struct muster_error *error)
+{
+    const char *advice = muster_err_advice(err);
+
+    fprintf(stderr, "muster-worker: %s: %s.", error->detail, muster_err_text(err));
+    if (advice[0] != 0)
+        fprintf(stderr, " %c%s.", toupper((unsigned char)advice[0]), advice + 1);
+    fputc('\n', stderr);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -188,8 +200,7 @@ main(int argc, char **argv)
         err = worker_main(&config, argv, &error);
     }
     if (err)
-        fprintf(stderr, "muster-worker: %s: %s. %s\n", error.detail, muster_err_text(err),
-                muster_err_advice(err));
+        tell(err, &error);
     config_free(&config);
     return muster_err_exit_status(err);
 }
