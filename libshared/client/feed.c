@@ -273,14 +273,16 @@ muster_job_feed(struct muster_session *session, uint64_t job, const void *item, 
     muster_err   err;
 
     if (bytes > ITEM_BYTES_MAX)
-        return error_set(error, MUSTER_ERR_TOO_LARGE, "an item has %zu bytes; at most %u are allowed",
+        return error_set(error, MUSTER_ERR_TOO_LARGE,
+                         "an item has %zu bytes; at most %u are allowed",
                          bytes, (unsigned)ITEM_BYTES_MAX);
     err = feed_lock(session, job, timeout_ms, &feed, error);
     if (err)
         return err;
     err = feed_error(feed, error);
     if (!err && feed->next + feed->block.count >= TASKS_PER_JOB_MAX)
-        err = error_set(error, MUSTER_ERR_FULL, "job %llu has %u tasks already, the most there may be",
+        err = error_set(error, MUSTER_ERR_FULL,
+                        "job %llu has %u tasks already, the most there may be",
                         (unsigned long long)job, (unsigned)TASKS_PER_JOB_MAX);
     if (!err && !feed_add(feed, slice_of(item, bytes), clock_now_ms()))
         err = feed_wait_add(feed, slice_of(item, bytes), timeout_ms, error);

@@ -53,7 +53,8 @@ fleet_text(const char *before, const char *middle, const char *after)
 static muster_err
 fleet_make_dir(struct muster_fleet *fleet, struct muster_error *error)
 {
-    const size_t bytes_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof("/manager.sock");
+    const size_t bytes_max =
+        sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof("/manager.sock");
     const char  *places[] = { getenv("TMPDIR"), "/tmp" };
     muster_err   err = MUSTER_ERR_IO;
 

@@ -3,9 +3,12 @@
 
 #include <stdlib.h>
 
-static_assert((int)MUSTER_JOB_CANCELLED + 1 == (int)JOB_STATE_COUNT, "public states are those that travel");
-static_assert((int)MUSTER_TASK_CANCELLED + 1 == (int)TASK_STATE_COUNT, "public states are those that travel");
-static_assert((int)MUSTER_OUTCOME_DEPENDENCY + 1 == (int)OUTCOME_COUNT, "public outcomes are those that travel");
+static_assert((int)MUSTER_JOB_CANCELLED + 1 == (int)JOB_STATE_COUNT,
+              "public states are those that travel");
+static_assert((int)MUSTER_TASK_CANCELLED + 1 == (int)TASK_STATE_COUNT,
+              "public states are those that travel");
+static_assert((int)MUSTER_OUTCOME_DEPENDENCY + 1 == (int)OUTCOME_COUNT,
+              "public outcomes are those that travel");
 
 const char *
 muster_job_state_name(enum muster_job_state state)
@@ -222,8 +225,8 @@ muster_job_tasks(struct muster_session *session, uint64_t job, uint32_t timeout_
         union wire_any m = { .task_list_get = { .job = job, .from = from } };
         struct ask     answer;
         struct reader  in;
-        muster_err     err = ask(session, MSG_TYPE_TASK_LIST_GET, &m, MSG_TYPE_TASK_LIST, timeout_ms,
-                                 &answer, error);
+        muster_err     err = ask(session, MSG_TYPE_TASK_LIST_GET, &m, MSG_TYPE_TASK_LIST,
+                                 timeout_ms, &answer, error);
 
         if (err) {
             free(infos);

@@ -147,7 +147,8 @@ machine_on_welcome(struct machine *machine, uint64_t now_ms, const struct msg_we
     if (machine->state != MACHINE_GREETING)
         return 0;
     if (m->version < PROTOCOL_VERSION_MIN || m->version > PROTOCOL_VERSION)
-        return machine_fail(machine, MUSTER_ERR_VERSION, "the manager chose a version unknown here");
+        return machine_fail(machine, MUSTER_ERR_VERSION,
+                            "the manager chose a version unknown here");
     if ((machine->config.roles & 1u << m->role) == 0)
         return machine_fail(machine, MUSTER_ERR_DENIED,
                             m->role == ROLE_WORKER ? "this is a worker's key; a client's is needed"

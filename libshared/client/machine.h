@@ -34,14 +34,16 @@ enum machine_state {
 };
 
 /* What the link says of the connection. */
-enum machine_link { MACHINE_LINK_DOWN, MACHINE_LINK_UP, MACHINE_LINK_REFUSED, MACHINE_LINK_STRANGER };
+enum machine_link {
+    MACHINE_LINK_DOWN, MACHINE_LINK_UP, MACHINE_LINK_REFUSED, MACHINE_LINK_STRANGER
+};
 
 /* What the caller does now. */
 enum machine_do {
     MACHINE_SAY_HELLO = 1u << 0,       /* machine_hello() gives the message */
     MACHINE_SAY_BEAT  = 1u << 1,
     MACHINE_RECONNECT = 1u << 2,       /* drop the connection and make another */
-    MACHINE_SEND      = 1u << 3,       /* READY: send what is unanswered, again or for the first time */
+    MACHINE_SEND      = 1u << 3,       /* READY: send what is unanswered, maybe again */
     MACHINE_GIVE_UP   = 1u << 4,       /* FAILED: every call ends with machine->error */
 };
 
@@ -66,7 +68,7 @@ struct machine {
     uint64_t              give_up_ms;      /* of the first connection */
     uint64_t              hello_at_ms;     /* GREETING: say it then; UINT64_MAX: said */
     uint64_t              hello_until_ms;  /* GREETING: no answer by then */
-    uint64_t              retry_at_ms;     /* CONNECTING: drop this attempt then; UINT64_MAX: never */
+    uint64_t              retry_at_ms;     /* CONNECTING: connect anew then; UINT64_MAX: never */
     uint64_t              stranger_ms;     /* since then another manager answers; 0: no */
     uint64_t              heard_ms;
     uint64_t              ready_ms;        /* READY since */

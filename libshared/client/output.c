@@ -94,10 +94,12 @@ output_kept(const struct output *output, const struct muster_result *result, uin
 }
 
 muster_err
-muster_result_output(struct muster_session *session, uint64_t job, uint32_t index, bool stderr_stream,
-                     uint32_t timeout_ms, muster_sink *sink, void *context, struct muster_error *error)
+muster_result_output(struct muster_session *session, uint64_t job, uint32_t index,
+                     bool stderr_stream, uint32_t timeout_ms, muster_sink *sink, void *context,
+                     struct muster_error *error)
 {
-    struct output         output = { session, job, index, stderr_stream, timeout_ms, sink, context };
+    struct output         output = { session, job, index, stderr_stream, timeout_ms, sink,
+                                     context };
     struct muster_result *result = NULL;
     muster_err            err;
 
@@ -295,8 +297,9 @@ follow_rest(struct follow *follow, const struct muster_result *result, struct mu
 }
 
 muster_err
-muster_output_follow(struct muster_session *session, uint64_t job, uint32_t index, bool stderr_stream,
-                     uint32_t timeout_ms, muster_sink *sink, void *context, struct muster_error *error)
+muster_output_follow(struct muster_session *session, uint64_t job, uint32_t index,
+                     bool stderr_stream, uint32_t timeout_ms, muster_sink *sink, void *context,
+                     struct muster_error *error)
 {
     struct follow         follow = { .output = { session, job, index, stderr_stream, timeout_ms,
                                                  sink, context } };

@@ -18,6 +18,8 @@
 
 extern char **environ;
 
+#define PROGRAM_PATH "/usr/local/bin:/usr/bin:/bin"     /* when there is no PATH */
+
 enum {
     PROGRAM_ARGS_MAX      = 32,
     PROGRAM_FD_MIN        = 16,        /* ours lie above those that the child gets */
@@ -80,7 +82,7 @@ static char *
 find_in_path(const char *name)
 {
     const char *path = getenv("PATH");
-    char       *all = base_text_copy(slice_text(path != NULL ? path : "/usr/local/bin:/usr/bin:/bin"));
+    char       *all = base_text_copy(slice_text(path != NULL ? path : PROGRAM_PATH));
     char       *rest = all;
     char       *found = NULL;
     const char *dir;
@@ -111,7 +113,8 @@ program_find(const char *name, char **path_out, struct muster_error *error)
             return MUSTER_OK;
         }
         free(path);
-        return error_set(error, MUSTER_ERR_NOT_FOUND, "there is no %s in MUSTER_BINDIR=%s", name, dir);
+        return error_set(error, MUSTER_ERR_NOT_FOUND, "there is no %s in MUSTER_BINDIR=%s", name,
+                         dir);
     }
     path = find_beside(name);
     if (path == NULL)
@@ -153,7 +156,8 @@ program_pipe(int ends_out[2], struct muster_error *error)
 }
 
 static int
-spawn_actions(posix_spawn_file_actions_t *actions, const char *log, int lifeline, int ready, int held)
+spawn_actions(posix_spawn_file_actions_t *actions, const char *log, int lifeline, int ready,
+              int held)
 {
     int first_free = held >= 0 ? PROGRAM_HELD_FD + 1 : PROGRAM_READY_FD + 1;
     int failed = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
@@ -161,7 +165,8 @@ spawn_actions(posix_spawn_file_actions_t *actions, const char *log, int lifeline
     if (!failed)
         failed = posix_spawn_file_actions_addopen(actions, 1, "/dev/null", O_WRONLY, 0);
     if (!failed)
-        failed = posix_spawn_file_actions_addopen(actions, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        failed = posix_spawn_file_actions_addopen(actions, 2, log, O_WRONLY | O_CREAT | O_APPEND,
+                                                  0600);
     if (!failed)
         failed = posix_spawn_file_actions_adddup2(actions, lifeline, PROGRAM_LIFELINE_FD);
     if (!failed)
@@ -313,7 +318,8 @@ program_ready(struct program *program, uint32_t timeout_ms, struct muster_error 
         ssize_t       bytes;
 
         if (now_ms >= until_ms)
-            return program_error(program, MUSTER_ERR_TIMEOUT, "did not become ready in time", error);
+            return program_error(program, MUSTER_ERR_TIMEOUT, "did not become ready in time",
+                                 error);
         if (poll(&fd, 1, (int)(until_ms - now_ms)) <= 0)
             continue;
         bytes = read(program->ready, &word, 1);

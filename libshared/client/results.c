@@ -303,7 +303,8 @@ muster_result_get(struct muster_session *session, uint64_t job, uint32_t index, 
     struct reader        in;
     muster_err           err;
 
-    err = ask(session, MSG_TYPE_RESULT_GET, &m, MSG_TYPE_RESULTS, timeout_ms, &owned->answer, error);
+    err = ask(session, MSG_TYPE_RESULT_GET, &m, MSG_TYPE_RESULTS, timeout_ms, &owned->answer,
+              error);
     if (err) {
         free(owned);
         return err;

@@ -153,7 +153,8 @@ submit_check_texts(const struct muster_job_options *options, struct muster_error
                          options->cwd);
     if (options->name != NULL && (strlen(options->name) > NAME_BYTES_MAX ||
                                   !parse_utf8(slice_text(options->name))))
-        return error_set(error, MUSTER_ERR_INVALID, "the job's name is longer than %u bytes of UTF-8",
+        return error_set(error, MUSTER_ERR_INVALID,
+                         "the job's name is longer than %u bytes of UTF-8",
                          (unsigned)NAME_BYTES_MAX);
     if (options->source == MUSTER_SOURCE_ITEMS && options->count != 0)
         return error_set(error, MUSTER_ERR_INVALID,

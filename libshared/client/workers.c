@@ -6,7 +6,8 @@
 
 #include "parse.h"
 
-static_assert((int)MUSTER_WORKER_AWAY + 1 == (int)WORKER_STATE_COUNT, "public states are those that travel");
+static_assert((int)MUSTER_WORKER_AWAY + 1 == (int)WORKER_STATE_COUNT,
+              "public states are those that travel");
 
 const char *
 muster_worker_state_name(enum muster_worker_state state)

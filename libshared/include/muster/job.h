@@ -26,7 +26,7 @@ enum muster_source {
 
 /* All zero is a valid start: set args and go. */
 struct muster_job_options {
-    const char *const *args;     /* NULL-terminated; {} {.} {/} {//} {#} are replaced if `replace` */
+    const char *const *args;     /* NULL-terminated; with `replace` {} {.} {/} {//} {#} too */
     const char *const *env;      /* NULL-terminated NAME=VALUE, or NULL */
     const char *cwd;             /* NULL: a private scratch folder */
     const void *stdin_data;      /* the same for every task */
@@ -166,7 +166,8 @@ struct muster_task_info {
 /* States of all tasks, as runs in the order of their indexes; for free(). */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_job_tasks(struct muster_session *session, uint64_t job, uint32_t timeout_ms,
-                 struct muster_task_info **infos_out, size_t *count_out, struct muster_error *error);
+                 struct muster_task_info **infos_out, size_t *count_out,
+                 struct muster_error *error);
 
 /* No ranges: all tasks.  `hard`: SIGKILL at once.  Number of tasks cancelled. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
@@ -182,8 +183,9 @@ muster_job_retry(struct muster_session *session, uint64_t job, const struct must
 /* Why does it wait?  Lines of text, most telling first; free with muster_why_free(). */
 struct muster_why { char **lines; size_t count; };
 MUSTER_API MUSTER_MUST_CHECK muster_err
-muster_job_why(struct muster_session *session, uint64_t job, const uint32_t *index /* NULL: the job */,
-               uint32_t timeout_ms, struct muster_why *why_out, struct muster_error *error);
+muster_job_why(struct muster_session *session, uint64_t job,
+               const uint32_t *index /* NULL: the job */, uint32_t timeout_ms,
+               struct muster_why *why_out, struct muster_error *error);
 MUSTER_API void muster_why_free(struct muster_why *why);
 
 /* ---- results ---- */
@@ -198,7 +200,7 @@ struct muster_result {
     const char *worker, *host, *reason;           /* never NULL */
     const void *out, *err;       /* the inline part; see out_kept */
     size_t   out_bytes, err_bytes;                /* of the inline part */
-    uint64_t out_kept, err_kept;                  /* kept by the manager; > inline: muster_result_output */
+    uint64_t out_kept, err_kept;                  /* more than inline: muster_result_output */
     uint64_t out_total, err_total;                /* written by the task */
 };
 
@@ -231,16 +233,18 @@ MUSTER_API void muster_result_free(struct muster_result *result);
 typedef muster_err muster_sink(void *context, const void *data, size_t bytes);
 /* All kept output of one stream of an ended task, piece by piece. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
-muster_result_output(struct muster_session *session, uint64_t job, uint32_t index, bool stderr_stream,
-                     uint32_t timeout_ms, muster_sink *sink, void *context, struct muster_error *error);
+muster_result_output(struct muster_session *session, uint64_t job, uint32_t index,
+                     bool stderr_stream, uint32_t timeout_ms, muster_sink *sink, void *context,
+                     struct muster_error *error);
 /* Output while the task runs; returns when it has ended, having passed all that
  * is kept, each byte once.  What cannot be passed in order while it runs comes
  * at the end.  A task that is tried again is passed from its beginning again.
  *
  * What the sink returns other than OK ends the call with that error. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
-muster_output_follow(struct muster_session *session, uint64_t job, uint32_t index, bool stderr_stream,
-                     uint32_t timeout_ms, muster_sink *sink, void *context, struct muster_error *error);
+muster_output_follow(struct muster_session *session, uint64_t job, uint32_t index,
+                     bool stderr_stream, uint32_t timeout_ms, muster_sink *sink, void *context,
+                     struct muster_error *error);
 
 #ifdef __cplusplus
 }

@@ -26,7 +26,8 @@ struct muster_worker_info {
 /* Free with muster_worker_list_free(). */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_worker_list(struct muster_session *session, uint32_t timeout_ms,
-                   struct muster_worker_info **infos_out, size_t *count_out, struct muster_error *error);
+                   struct muster_worker_info **infos_out, size_t *count_out,
+                   struct muster_error *error);
 MUSTER_API void muster_worker_list_free(struct muster_worker_info *infos, size_t count);
 /* No new leases (or again); role admin.  NOT_FOUND when no worker has this name. */
 MUSTER_API MUSTER_MUST_CHECK muster_err

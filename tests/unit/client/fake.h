@@ -44,7 +44,8 @@ struct fake {
     _Atomic int         busy_next;         /* answer BUSY, so often */
     _Atomic int         job_ended;
     /* what happened */
-    _Atomic uint64_t    hellos, resumes, beats, requests, goodbyes, items, blocks, stale_blocks, submits;
+    _Atomic uint64_t    hellos, resumes, beats, goodbyes, requests;
+    _Atomic uint64_t    submits, items, blocks;
     /* of the thread */
     uint64_t            session, secret, sessions;
     uint64_t            dedup_hi, dedup_lo, content;
@@ -159,8 +160,6 @@ fake_items(struct fake *fake, uint64_t request, const struct msg_job_items *m)
         fake_error(fake, request, MUSTER_ERR_STATE, "you are ahead");
         return;
     }
-    if (m->first < items)
-        atomic_fetch_add(&fake->stale_blocks, 1);
     if (wire_block_check(m->block, m->count) != MUSTER_OK) {
         fake_error(fake, request, MUSTER_ERR_INVALID, "bad block");
         return;
@@ -346,7 +345,8 @@ fake_serve(struct fake *fake, bool known)
                                          .connections_max = 16 };
     struct muster_error error = { 0 };
 
-    if (link_server_open(&config, fake_table(known ? fake->client_key : NULL), &fake->server, &error))
+    if (link_server_open(&config, fake_table(known ? fake->client_key : NULL), &fake->server,
+                         &error))
         fail_msg("%s", error.detail);
     fake->stop_fd = eventfd(0, EFD_CLOEXEC);
     assert_int_equal(pthread_create(&fake->thread, NULL, fake_run, fake), 0);

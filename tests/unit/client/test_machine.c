@@ -41,7 +41,8 @@ static const struct machine_case cases[] = {
     { "connect, greet, ready", { OPENED }, MUSTER_OK },
     { "beats keep their time",
       { OPENED, { TIME, 2000, 0, READY, 0 }, { TIME, 3010, 0, READY, BEAT_ },
-        { HEARD, 3020, 0, READY, 0 }, { TIME, 4000, 0, READY, 0 }, { TIME, 5010, 0, READY, BEAT_ } },
+        { HEARD, 3020, 0, READY, 0 }, { TIME, 4000, 0, READY, 0 },
+        { TIME, 5010, 0, READY, BEAT_ } },
       MUSTER_OK },
     { "a lost connection is resumed",
       { OPENED, { DOWN, 1500, 0, CONNECTING, 0 }, { UP, 1600, 2, GREETING, HELLO },
@@ -170,7 +171,8 @@ test_machine(void **state)
 
         if (actions != step->actions || machine.state != step->state)
             fail_msg("step %d at %d: state %d, not %d; actions %x, not %x", (int)(step - c->steps),
-                     (int)step->at_ms, (int)machine.state, (int)step->state, actions, step->actions);
+                     (int)step->at_ms, (int)machine.state, (int)step->state, actions,
+                     step->actions);
         /* Waking at that time must change something: no busy waiting. */
         if (machine.state != MACHINE_FAILED && step->event != TIME)
             assert_true(machine_wake_ms(&machine) > step->at_ms);

@@ -33,7 +33,8 @@ static const struct output_case cases[] = {
       { { 1, 0, "abc" }, { 1, 6, "ghi" } }, 0, "abcdefghij" },
     { "it begins in the middle", "abcdefghij", 10, 1, { { 1, 4, "efg" } }, 0, "abcdefghij" },
     { "a second attempt starts over", "xyz", 3, 2, { { 1, 0, "ab" }, { 2, 0, "xy" } }, 0, "abxyz" },
-    { "a late piece of the first attempt", "xyz", 3, 2, { { 2, 0, "xy" }, { 1, 0, "ab" } }, 0, "xyz" },
+    { "a late piece of the first attempt", "xyz", 3, 2, { { 2, 0, "xy" }, { 1, 0, "ab" } }, 0,
+      "xyz" },
     { "the end is told", "abcdef", 6, 1, { { 1, 0, "abc" }, { 1, 0, "" } }, 0, "abcdef" },
     { "over a lost connection", "abcdef", 6, 1, { { 1, 0, "abc" } }, 1, "abcdef" },
 };
@@ -117,18 +118,21 @@ test_follow(void **state)
     struct muster_session *session = fake_connect(fake);
     struct buffer          got = { 0 };
     struct muster_error    error = { 0 };
+    muster_err             err;
 
     playing = *state;
     atomic_store(&followed, 0);
     fake->also = task;
     atomic_store(&fake->cut_next, playing->cut);
-    if (muster_output_follow(session, JOB, INDEX, false, CALL_MS, collect, &got, &error) != MUSTER_OK)
+    err = muster_output_follow(session, JOB, INDEX, false, CALL_MS, collect, &got, &error);
+    if (err)
         fail_msg("%s: %s", muster_err_name(error.code), error.detail);
     assert_string_equal(buffer_text(&got), playing->expected);
 
     /* Without following: what is kept, whole. */
     buffer_clear(&got);
-    assert_int_equal(muster_result_output(session, JOB, INDEX, false, CALL_MS, collect, &got, &error),
+    assert_int_equal(muster_result_output(session, JOB, INDEX, false, CALL_MS, collect, &got,
+                                          &error),
                      MUSTER_OK);
     assert_string_equal(buffer_text(&got), playing->kept);
     buffer_free(&got);
@@ -215,7 +219,8 @@ test_ends(void **state)
     playing = &cases[3];
     fake->also = task;
     atomic_store(&followed, -1);         /* it runs on */
-    assert_int_equal(muster_output_follow(session, JOB, INDEX, false, CALL_MS, refuse, NULL, &error),
+    assert_int_equal(muster_output_follow(session, JOB, INDEX, false, CALL_MS, refuse, NULL,
+                                          &error),
                      MUSTER_ERR_IO);
     assert_non_null(strstr(error.detail, "7.3"));
     atomic_store(&followed, -100);
@@ -238,6 +243,7 @@ main(void)
 {
     const struct CMUnitTest stories[] = { cmocka_unit_test(test_ends) };
 
-    return STORIES("following", cases, test_follow) + STORIES("long outputs", long_cases, test_long) +
+    return STORIES("following", cases, test_follow) +
+           STORIES("long outputs", long_cases, test_long) +
            cmocka_run_group_tests_name("ends", stories, NULL, NULL);
 }

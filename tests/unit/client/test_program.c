@@ -108,10 +108,13 @@ test_inherits(void **state)
     (void)state;
     assert_int_equal(pipe2(held, O_CLOEXEC), 0);
     write_script("muster-manager",
-                 "{ ls /proc/$$/fd | grep -x . | tr '\\n' ' '; echo; readlink /proc/$$/fd/0; echo \"$2\";\n"
+                 "{ for n in 0 1 2 3 4 5 6 7 8 9; do\n"
+                 "    [ -e /proc/$$/fd/$n ] && printf '%s ' $n; done\n"
+                 "  echo; readlink /proc/$$/fd/0; echo \"$2\"\n"
                  "  ps -o sid= -p $$ | tr -d ' '; echo $$; } > \"$(dirname \"$0\")/told\"\n"
                  "echo 1 >&4; exec 4>&-; cat <&3\n");
-    assert_int_equal(program_start(&program, "muster-manager", dir, args, held[1], &error), MUSTER_OK);
+    assert_int_equal(program_start(&program, "muster-manager", dir, args, held[1], &error),
+                     MUSTER_OK);
     if (program_ready(&program, 10000, &error) != MUSTER_OK)
         fail_msg("%s", error.detail);
     (void)snprintf(path, sizeof(path), "%s/told", dir);

@@ -53,7 +53,11 @@ static const struct results_case cases[] = {
 static void
 check_three(struct muster_result *result, uint32_t number)
 {
-    static const struct { uint32_t index, count; const char *out; enum muster_outcome outcome; } rows[] = {
+    static const struct {
+        uint32_t            index, count;
+        const char         *out;
+        enum muster_outcome outcome;
+    } rows[] = {
         { 1, 1, "one\n", MUSTER_OUTCOME_SUCCEEDED },
         { 0, 1, "zero\n", MUSTER_OUTCOME_EXITED },
         { 2, 5, "", MUSTER_OUTCOME_CANCELLED },
@@ -63,7 +67,8 @@ check_three(struct muster_result *result, uint32_t number)
     assert_int_equal(result->count, rows[number].count);
     assert_int_equal(result->outcome, rows[number].outcome);
     assert_int_equal(result->out_bytes, strlen(rows[number].out));
-    assert_memory_equal(result->out_bytes > 0 ? result->out : "", rows[number].out, result->out_bytes);
+    assert_memory_equal(result->out_bytes > 0 ? result->out : "", rows[number].out,
+                        result->out_bytes);
     assert_string_equal(result->worker, "w1");
     assert_string_equal(result->host, "host");
     assert_string_equal(result->reason, number == 2 ? "cancelled" : "");
@@ -89,7 +94,8 @@ test_results(void **state)
     atomic_store(&fake->cut_next, c->cut);
     atomic_store(&fake->forget_next, c->forget);
     atomic_store(&fake->busy_next, c->busy);
-    assert_int_equal(muster_results_open(session, JOB, c->cursor, false, &results, &error), MUSTER_OK);
+    assert_int_equal(muster_results_open(session, JOB, c->cursor, false, &results, &error),
+                     MUSTER_OK);
     for (;; number++) {
         err = muster_results_next(results, number < c->expected ? CALL_MS : 150, &result, &error);
         if (err)
@@ -143,7 +149,8 @@ test_interrupt(void **state)
 
     (void)state;
     put_three(fake);
-    assert_int_equal(muster_results_open(session, JOB, 0, false, &reading.results, NULL), MUSTER_OK);
+    assert_int_equal(muster_results_open(session, JOB, 0, false, &reading.results, NULL),
+                     MUSTER_OK);
     assert_int_equal(pthread_create(&thread, NULL, reading_run, &reading), 0);
     WAIT_UNTIL(atomic_load(&fake->requests) >= 3);       /* long polls that found nothing */
     muster_session_interrupt(session);
@@ -186,9 +193,11 @@ test_garbage(void **state)
     assert_int_equal(muster_results_open(session, JOB, 0, false, &results, &error), MUSTER_OK);
     assert_int_equal(muster_results_next(results, CALL_MS, &result, &error), MUSTER_ERR_INTERNAL);
     muster_results_close(results);
-    assert_int_equal(muster_result_get(session, JOB, 0, CALL_MS, &one, &error), MUSTER_ERR_INTERNAL);
+    assert_int_equal(muster_result_get(session, JOB, 0, CALL_MS, &one, &error),
+                     MUSTER_ERR_INTERNAL);
     assert_null(one);
-    assert_int_equal(muster_results_open(session, 0, 0, false, &results, &error), MUSTER_ERR_INVALID);
+    assert_int_equal(muster_results_open(session, 0, 0, false, &results, &error),
+                     MUSTER_ERR_INVALID);
     muster_session_close(session);
     fake_stop(fake);
 }

@@ -68,7 +68,8 @@ test_open(void **state)
     if (c->expected != MUSTER_OK) {
         assert_null(session);
         assert_int_equal(error.code, c->expected);
-        if (strstr(error.detail, c->detail) == NULL || strstr(error.detail, fake->endpoint) == NULL ||
+        if (strstr(error.detail, c->detail) == NULL ||
+            strstr(error.detail, fake->endpoint) == NULL ||
             strstr(error.detail, fake->key_file) == NULL)
             fail_msg("\"%s\" does not tell of \"%s\"", error.detail, c->detail);
     } else {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const char *const echo[] = { "/bin/echo", "hello", NULL };
-static const char        long_text[200] = "This name is much too long to be the name of a job, a queue, "
-                                          "a resource or anything else that has one of those";
+static const char        long_text[] = "This name is much too long to be the name of a job, a "
+                                       "queue, a resource or anything else that has one";
 static const char        large[STDIN_BYTES_MAX / 1024];
 
 struct refuse_case {
@@ -23,29 +23,37 @@ static const struct refuse_case refuse_cases[] = {
     { "a plain command", { .args = echo }, MUSTER_OK, "" },
     { "no command", { .args = NULL }, MUSTER_ERR_INVALID, "command" },
     { "an empty command", { .args = TEXTS("") }, MUSTER_ERR_INVALID, "command" },
-    { "an argument that is no text", { .args = TEXTS("a", "\xff") }, MUSTER_ERR_INVALID, "argument 2" },
-    { "a variable without a value", { .args = echo, .env = TEXTS("HOME") }, MUSTER_ERR_INVALID, "HOME" },
+    { "an argument that is no text", { .args = TEXTS("a", "\xff") }, MUSTER_ERR_INVALID,
+      "argument 2" },
+    { "a variable without a value", { .args = echo, .env = TEXTS("HOME") }, MUSTER_ERR_INVALID,
+      "HOME" },
     { "a variable without a name", { .args = echo, .env = TEXTS("=x") }, MUSTER_ERR_INVALID, "=x" },
-    { "a label without a value", { .args = echo, .labels = TEXTS("fast") }, MUSTER_ERR_INVALID, "fast" },
+    { "a label without a value", { .args = echo, .labels = TEXTS("fast") }, MUSTER_ERR_INVALID,
+      "fast" },
     { "a queue with a blank", { .args = echo, .queue = "a b" }, MUSTER_ERR_INVALID, "a b" },
     { "a relative working folder", { .args = echo, .cwd = "here" }, MUSTER_ERR_INVALID, "here" },
     { "a long name", { .args = echo, .name = long_text }, MUSTER_ERR_INVALID, "name" },
     { "too important", { .args = echo, .priority = 1001 }, MUSTER_ERR_INVALID, "1001" },
-    { "too many tasks", { .args = echo, .count = TASKS_PER_JOB_MAX + 1 }, MUSTER_ERR_TOO_LARGE, "tasks" },
-    { "a percentage above all", { .args = echo, .fail_percent = 101 }, MUSTER_ERR_TOO_LARGE, "percent" },
+    { "too many tasks", { .args = echo, .count = TASKS_PER_JOB_MAX + 1 }, MUSTER_ERR_TOO_LARGE,
+      "tasks" },
+    { "a percentage above all", { .args = echo, .fail_percent = 101 }, MUSTER_ERR_TOO_LARGE,
+      "percent" },
     { "output beyond the limit", { .args = echo, .output_bytes = UINT64_MAX }, MUSTER_ERR_TOO_LARGE,
       "output" },
     { "a resource of nothing",
-      { .args = echo, .resources = &(const struct muster_resource){ "gpus", 0 }, .resource_count = 1 },
+      { .args = echo, .resources = &(const struct muster_resource){ "gpus", 0 },
+        .resource_count = 1 },
       MUSTER_ERR_INVALID, "gpus" },
     { "a resource with a bad name",
-      { .args = echo, .resources = &(const struct muster_resource){ "g p", 1 }, .resource_count = 1 },
+      { .args = echo, .resources = &(const struct muster_resource){ "g p", 1 },
+        .resource_count = 1 },
       MUSTER_ERR_INVALID, "resource 1" },
     { "too many dependencies", { .args = echo, .after = MANY_AFTER, .after_count = AFTER_MAX + 1 },
       MUSTER_ERR_TOO_LARGE, "64" },
     { "fed, with a count", { .args = echo, .source = MUSTER_SOURCE_ITEMS, .count = 3 },
       MUSTER_ERR_INVALID, "count" },
-    { "two standard inputs", { .args = echo, .input_is_stdin = true, .stdin_data = "x", .stdin_bytes = 1 },
+    { "two standard inputs", { .args = echo, .input_is_stdin = true, .stdin_data = "x",
+                               .stdin_bytes = 1 },
       MUSTER_ERR_INVALID, "standard input" },
 };
 
@@ -169,7 +177,8 @@ main(void)
 {
     const struct CMUnitTest stories[] = { cmocka_unit_test(test_large) };
 
-    return STORIES("refusals", refuse_cases, test_refuse) + STORIES("sameness", same_cases, test_same) +
+    return STORIES("refusals", refuse_cases, test_refuse) + STORIES("sameness", same_cases,
+                                                                    test_same) +
            STORIES("names", name_cases, test_name) +
            cmocka_run_group_tests_name("sizes", stories, NULL, NULL);
 }
