@@ -182,7 +182,8 @@ place_submit(struct muster_session *session, const struct place_load *load)
                                           .count = load->items ? 0 : load->count,
                                           .source = load->items ? MUSTER_SOURCE_ITEMS
                                                                 : MUSTER_SOURCE_COUNTED,
-                                          .priority = load->priority };
+                                          .after = &load->after,
+                                          .after_count = load->after != 0 };
     struct muster_submitted   submitted;
     struct muster_error       error = { 0 };
 

@@ -43,7 +43,7 @@ struct muster_session *place_session(const struct place *place);
 struct place_load {
     uint32_t count;            /* tasks */
     bool     items;            /* distinct small inputs instead of an array */
-    int32_t  priority;
+    uint64_t after;            /* a job that must succeed first; 0: none */
 };
 uint64_t place_submit(struct muster_session *session, const struct place_load *load);
 /* Until `results` tasks have ended; dies when one failed. */
