@@ -135,7 +135,7 @@ worker() {
     shift
     start "$name" muster-worker --connect "$address" --authkey-file "$dir/worker.authkey" \
         --name "$name" --spool "$tmp/spool-$name" "$@"
-    eventually 30 "worker $name is ready" grep -q 'ready on' "$tmp/$name.log"
+    eventually 30 "worker $name is ready" grep -q 'joined ' "$tmp/$name.log"
 }
 
 admin() {

@@ -29,8 +29,14 @@ unset "pid_of[guest]"
 [ "$stopped" != 0 ] || fail "a revoked session ended with status 0"
 status_of 77 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/guest.authkey" muster jobs
 
+story "its job stays until someone who may cancels it"
+job=$(MUSTER_AUTHKEY_FILE=$dir/admin.authkey muster jobs --all -q | head -n 1)
+status_of 66 muster cancel "$job"
+check "an admin may" admin cancel "$job"
+
 story "a role that may not: a worker's key submits, a client's key drains"
-status_of 77 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster run -- true
+status_of 77 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster submit -- true
+status_of 125 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster run -- true
 status_of 77 muster shutdown
 status_of 77 timeout 15 muster-worker --connect "$address" --authkey-file "$dir/client.authkey" --spool "$tmp/sp"
 

@@ -47,13 +47,16 @@ pkill -KILL -f -- "--name poisoned-[0-9]*"
 sleep 30
 SH
 chmod +x "$tmp/poison"
-job=$(muster submit --label only=poison -- "$tmp/poison")
+job=$(muster submit --label only=poison -- "$tmp/poison" 2>/dev/null)
+killed_or_given_up() {
+    dead "${pid_of[$1]}" || job_is "$job" failed
+}
 for i in 1 2 3 4 5 6; do
     [ "$(job_field "$job" state)" = failed ] && break
     start "poisoned-$i" muster-worker --connect "$address" --authkey-file "$dir/worker.authkey" \
         --name "poisoned-$i" --spool "$tmp/spool-p$i" --label only=poison --cpus 1
-    eventually 20 "worker $i was killed, or the job given up" bash -c \
-        "! kill -0 ${pid_of[poisoned-$i]} 2>/dev/null || muster job $job --json | grep -q failed"
+    eventually 20 "worker $i was killed, or the job given up" killed_or_given_up "poisoned-$i"
+    kill -TERM "${pid_of[poisoned-$i]}" 2>/dev/null
     wait "${pid_of[poisoned-$i]}" 2>/dev/null
     unset "pid_of[poisoned-$i]"
 done

@@ -17,7 +17,7 @@ address=tcp://10.213.77.1:$((20000 + $$ % 20000))
 manager --lease 3s
 start far ip netns exec "$ns" muster-worker --connect "$address" --authkey-file "$dir/worker.authkey" \
     --name far --spool "$tmp/spool-far" --cpus 2
-eventually 30 "the far worker is ready" grep -q 'ready on' "$tmp/far.log"
+eventually 30 "the far worker is ready" grep -q 'joined ' "$tmp/far.log"
 
 story "${PARTITIONS:=5} partitions longer and shorter than the lease: all work ends"
 job=$(muster submit --array 1-60 -- sh -c 'sleep 0.2; echo {}')

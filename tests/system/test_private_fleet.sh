@@ -21,9 +21,10 @@ equal "stderr" "$err" ""
 eventually 10 "nothing is left" nothing_left
 
 story "Ctrl-C cancels, says so, leaves nothing"
-setsid muster run --array 1-4 -- sh -c "sleep 600; : $MARK" >"$tmp/c.out" 2>"$tmp/c.err" &
+# A shell without job control has its background commands ignore SIGINT.
+env --default-signal=INT muster run --array 1-4 -- sh -c "touch $tmp/started; sleep 600; : $MARK" >"$tmp/c.out" 2>"$tmp/c.err" &
 pid_of[c]=$!
-eventually 20 "a task runs" pgrep -f "sleep 600; : $MARK"
+eventually 20 "a task runs" test -e "$tmp/started"
 kill -INT "${pid_of[c]}"
 stopped=0
 wait "${pid_of[c]}" || stopped=$?
@@ -33,8 +34,9 @@ contains "it says so" "$(<"$tmp/c.err")" cancel
 eventually 15 "nothing is left" nothing_left
 
 story "kill -9 leaves nothing"
-muster run --array 1-4 -- sh -c "sleep 600; : $MARK" >"$tmp/k.out" 2>"$tmp/k.err" &
+rm "$tmp/started"
+muster run --array 1-4 -- sh -c "touch $tmp/started; sleep 600; : $MARK" >"$tmp/k.out" 2>"$tmp/k.err" &
 pid_of[k]=$!
-eventually 20 "a task runs" pgrep -f "sleep 600; : $MARK"
+eventually 20 "a task runs" test -e "$tmp/started"
 stop k KILL
 eventually 20 "nothing is left" nothing_left
