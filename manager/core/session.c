@@ -169,6 +169,8 @@ session_hello(struct core *core, const struct core_from *from, uint64_t request,
     }
     session->connected = true;
     session->slow = false;
+    if (m->session != 0 && session->pid != 0 && session->pid != m->pid)
+        session->reborn = true;
     session->pid = m->pid;
     snprintf(session->host, sizeof(session->host), "%.*s", SLICE_ARGS(m->host));
     session_term(core, session);

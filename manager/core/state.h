@@ -232,6 +232,7 @@ struct session {
     uint64_t         heard_ms;     /* (v) */
     uint32_t         pid;          /* (v) */
     bool             connected, slow;  /* (v) */
+    bool             reborn;       /* (v) resumed by another process than it had */
     bool             stub, stored; /* (v) as in struct job */
     char             host[NAME_BYTES_MAX + 1];  /* (v) */
 };

@@ -123,7 +123,8 @@ on_stream(struct client_request *request, uint16_t type, const union wire_any *m
         buffer_append_slice(&auditor->entries, m->results.entries);
         auditor->cursor = m->results.cursor;
         if (m->results.ended) {
-            history_audit(sim->history, plan, m->results.state, buffer_slice(&auditor->entries));
+            history_audit(sim->history, plan, m->results.state, m->results.counts.total,
+                          buffer_slice(&auditor->entries));
             auditor_note_outputs(auditor, plan);
             auditor->at++;
         }

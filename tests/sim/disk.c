@@ -288,6 +288,9 @@ disk_recover(struct store *disk, struct core *core)
     }
     for (uint32_t i = 0; !err && i < disk->turn_count; i++)
         err = core_replay(core, buffer_slice(&disk->turns[i].facts));
+    /* With all objects loaded and no turn behind them: connect them. */
+    if (!err)
+        err = core_replay(core, slice_of(NULL, 0));
     if (err)
         sim_fail(sim, "a restart cannot read what was written: %s", muster_err_name(err));
     core_check(core);

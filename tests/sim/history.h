@@ -110,8 +110,8 @@ uint8_t  history_output(const struct wire_token *token, uint8_t stream, uint64_t
 void history_told(struct history *history, struct plan *plan, uint64_t job);
 void history_followed(struct history *history, struct plan *plan, uint64_t cursor,
                       struct slice entries);
-/* The whole stream of an ended job. */
-void history_audit(struct history *history, struct plan *plan, uint8_t state,
+/* The whole stream of an ended job of `total` tasks. */
+void history_audit(struct history *history, struct plan *plan, uint8_t state, uint32_t total,
                    struct slice entries);
 void history_finish(struct history *history);
 void history_unfinished(struct history *history);      /* print what is left */

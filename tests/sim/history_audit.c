@@ -28,6 +28,7 @@ history_followed(struct history *history, struct plan *plan, uint64_t cursor,
 struct audit {
     struct history *history;
     struct plan    *plan;
+    uint32_t        total;
     uint32_t       *entries;           /* per task */
     uint8_t        *outcomes;          /* of the newest entry */
 };
@@ -79,8 +80,8 @@ audit_entry(const struct audit *audit, const struct wire_entry *entry)
     struct sim        *sim = audit->history->sim;
     const struct plan *plan = audit->plan;
 
-    if (entry->count == 0 || entry->index >= plan->total ||
-        entry->count > plan->total - entry->index)
+    if (entry->count == 0 || entry->index >= audit->total ||
+        entry->count > audit->total - entry->index)
         sim_fail(sim, "an entry of %s tells of tasks %u and %u after it", plan->name,
                  entry->index, entry->count - 1);
     for (uint32_t i = entry->index; i < entry->index + entry->count; i++) {
@@ -122,17 +123,36 @@ audit_state(const struct audit *audit, uint8_t state)
     const struct plan *plan = audit->plan;
     uint32_t           succeeded = 0;
 
-    for (uint32_t i = 0; i < plan->total; i++)
+    for (uint32_t i = 0; i < audit->total; i++)
         succeeded += audit->outcomes[i] == OUTCOME_SUCCEEDED;
-    if ((state == JOB_SUCCEEDED) != (succeeded == plan->total))
-        sim_fail(sim, "%s is %s with %u of %u tasks succeeded", plan->name,
-                 wire_job_state_name(state), succeeded, plan->total);
+    /* A cancel may come when all that there was to do is done. */
+    if (state == JOB_SUCCEEDED && succeeded != audit->total)
+        sim_fail(sim, "%s has succeeded with %u of %u tasks", plan->name, succeeded,
+                 audit->total);
+    if (state != JOB_SUCCEEDED && succeeded == plan->total)
+        sim_fail(sim, "%s is %s, but all its tasks succeeded", plan->name,
+                 wire_job_state_name(state));
+}
+
+/* Only a job that was stopped may have fewer tasks than were planned. */
+static void
+audit_total(const struct audit *audit)
+{
+    const struct plan *plan = audit->plan;
+    bool may_stop = plan->source == SOURCE_ITEMS &&
+                    (plan->cancelled || plan->session_bound || plan->after_count > 0 ||
+                     plan->abandoned);
+
+    if (audit->total > plan->total || (audit->total < plan->total && !may_stop))
+        sim_fail(audit->history->sim, "P1: %s has ended with %u tasks instead of %u", plan->name,
+                 audit->total, plan->total);
 }
 
 void
-history_audit(struct history *history, struct plan *plan, uint8_t state, struct slice entries)
+history_audit(struct history *history, struct plan *plan, uint8_t state, uint32_t total,
+              struct slice entries)
 {
-    struct audit      audit = { history, plan, NULL, NULL };
+    struct audit      audit = { history, plan, total, NULL, NULL };
     struct reader     in = reader_of(entries);
     struct wire_entry entry;
 
@@ -141,9 +161,7 @@ history_audit(struct history *history, struct plan *plan, uint8_t state, struct 
         sim_fail(history->sim, "P1: results of %s that its client has read are others now",
                  plan->name);
     plan->audited = true;
-    /* A client that went away while it sent items left fewer than it meant to. */
-    if (plan->abandoned && plan->source == SOURCE_ITEMS)
-        return;
+    audit_total(&audit);
     audit.entries = base_array(plan->total, sizeof(*audit.entries));
     audit.outcomes = base_array(plan->total, sizeof(*audit.outcomes));
     while (read_left(&in) > 0) {
@@ -151,7 +169,7 @@ history_audit(struct history *history, struct plan *plan, uint8_t state, struct 
             sim_fail(history->sim, "the results of %s cannot be read", plan->name);
         audit_entry(&audit, &entry);
     }
-    for (uint32_t i = 0; i < plan->total; i++)
+    for (uint32_t i = 0; i < total; i++)
         audit_task(&audit, i);
     audit_state(&audit, state);
     free(audit.entries);

@@ -457,6 +457,7 @@ fire_start(struct sim_event *event)
     node->config.session = node->session;
     node->config.secret = node->secret;
     node->config.random = sim_random(sim, UINT64_MAX);
+    node->config.pid++;
     node->agent = agent_new(&node->config, worker_clock_ms(node));
     for (struct list *at = node->spool.next; at != &node->spool; at = at->next) {
         struct worker_spooled *spooled = CONTAINER(at, struct worker_spooled, link);
@@ -531,7 +532,7 @@ worker_node_new(struct sim *sim, uint32_t number)
         .name = node->name,
         .host = node->name,
         .software = "sim",
-        .pid = 1000 + number,
+        .pid = 1000 * (number + 1),
         .cpus_milli = 2000 * (uint32_t)sim_between(sim, 1, 2),
         .window = sim_chance(sim, 300) ? 0 : (uint32_t)sim_between(sim, 1, 32),
         .running_max = 64,

@@ -108,7 +108,7 @@ agent_stop(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 static void
 drain_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
-    if (!agent->draining || agent->running_count == 0)
+    if (!agent->draining)
         return;
     if (!agent->drain_terminated && now_ms >= agent->drain_until_ms) {
         agent->drain_terminated = true;
