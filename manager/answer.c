@@ -254,13 +254,37 @@ answer_results_read(struct answer *answer, const struct effects *fx,
     return MUSTER_OK;
 }
 
+/* The entry of a task, or what its inline part has of one of its outputs. */
+static void
+answer_entry(struct answer *answer, const struct effect_results *want, uint64_t peer,
+             const struct wire_entry *entry)
+{
+    const struct wire_result *result = &entry->result;
+    struct slice              inlined = want->stream == 0 ? result->out : result->err;
+    union wire_any            m;
+
+    if (want->output) {
+        m.body = (struct msg_body){ .offset = want->offset,
+                                    .total = want->stream == 0 ? result->out_kept
+                                                               : result->err_kept,
+                                    .data = slice_cut(inlined, want->offset, CHUNK_BYTES_MAX) };
+        answer_send(answer, peer, MSG_TYPE_BODY, want->request, &m);
+        return;
+    }
+    buffer_clear(&answer->list);
+    wire_put_entry(&answer->list, entry);
+    m.results = (struct msg_results){ .job = want->job, .ended = want->ended,
+                                      .state = want->state, .counts = want->counts,
+                                      .entries = buffer_slice(&answer->list) };
+    answer_send(answer, peer, MSG_TYPE_RESULTS, want->request, &m);
+}
+
 static muster_err
 answer_results_one(struct answer *answer, const struct effects *fx,
                    const struct effect_results *want, uint64_t peer, struct muster_error *error)
 {
     const uint64_t   *numbers = answer_numbers(fx, want);
     struct wire_entry entry;
-    union wire_any    m;
 
     for (uint32_t i = want->blocks; i-- > 0;) {
         muster_err err = answer_read(answer, &answer->block, want->job, numbers[i], error);
@@ -269,12 +293,7 @@ answer_results_one(struct answer *answer, const struct effects *fx,
             return err;
         if (!answer_find(buffer_slice(&answer->block.bytes), want->index, &entry))
             continue;
-        buffer_clear(&answer->list);
-        wire_put_entry(&answer->list, &entry);
-        m.results = (struct msg_results){ .job = want->job, .ended = want->ended,
-                                          .state = want->state, .counts = want->counts,
-                                          .entries = buffer_slice(&answer->list) };
-        answer_send(answer, peer, MSG_TYPE_RESULTS, want->request, &m);
+        answer_entry(answer, want, peer, &entry);
         return MUSTER_OK;
     }
     answer_error(answer, peer, want->request, MUSTER_ERR_STATE, "the task has not ended");
