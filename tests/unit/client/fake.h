@@ -56,8 +56,8 @@ struct fake {
     uint64_t            poll_cursor;
     uint64_t            poll_until_ms;
     /* Answers what the manager here does not; false: neither. */
-    bool              (*also)(struct fake *fake, const struct wire_message *message,
-                              const union wire_any *m);
+    bool (*_Atomic also)(struct fake *fake, const struct wire_message *message,
+                         const union wire_any *m);
 };
 
 static inline void
@@ -221,7 +221,7 @@ fake_request(struct fake *fake, const struct wire_message *message, const union 
         fake->poll_until_ms = clock_now_ms() + 50;
         return;
     default:
-        if (fake->also != NULL && fake->also(fake, message, m))
+        if (atomic_load(&fake->also) != NULL && atomic_load(&fake->also)(fake, message, m))
             return;
         fake_error(fake, message->request, MUSTER_ERR_NOT_FOUND, "no such object, said the test");
     }

@@ -39,8 +39,8 @@ static const struct output_case cases[] = {
     { "over a lost connection", "abcdef", 6, 1, { { 1, 0, "abc" } }, 1, "abcdef" },
 };
 
-static const struct output_case *playing;
-static _Atomic int               followed;
+static const struct output_case *_Atomic playing;
+static _Atomic int                       followed;
 
 static void
 send_pieces(struct fake *fake, uint64_t request)
@@ -122,7 +122,7 @@ test_follow(void **state)
 
     playing = *state;
     atomic_store(&followed, 0);
-    fake->also = task;
+    atomic_store(&fake->also, task);
     atomic_store(&fake->cut_next, playing->cut);
     err = muster_output_follow(session, JOB, INDEX, false, CALL_MS, collect, &got, &error);
     if (err)
@@ -180,7 +180,7 @@ test_long(void **state)
                                          .pieces = { { 1, 0, c->live > 0 ? live : NULL } } };
     playing = &long_playing;
     atomic_store(&followed, 0);
-    fake->also = task;
+    atomic_store(&fake->also, task);
     assert_int_equal(muster_output_follow(session, JOB, INDEX, false, CALL_MS, collect, &got, NULL),
                      MUSTER_OK);
     /* It begins with what was live and ends as the task ended. */
@@ -217,7 +217,7 @@ test_ends(void **state)
 
     (void)state;
     playing = &cases[3];
-    fake->also = task;
+    atomic_store(&fake->also, task);
     atomic_store(&followed, -1);         /* it runs on */
     assert_int_equal(muster_output_follow(session, JOB, INDEX, false, CALL_MS, refuse, NULL,
                                           &error),
@@ -231,7 +231,7 @@ test_ends(void **state)
                      MUSTER_ERR_INVALID);
     assert_int_equal(muster_result_output(session, JOB, INDEX, false, 100, NULL, NULL, &error),
                      MUSTER_ERR_INVALID);
-    fake->also = NULL;
+    atomic_store(&fake->also, NULL);
     assert_int_equal(muster_output_follow(session, JOB, INDEX, false, 100, refuse, NULL, &error),
                      MUSTER_ERR_NOT_FOUND);
     muster_session_close(session);

@@ -187,7 +187,7 @@ test_garbage(void **state)
     struct muster_error    error = { 0 };
 
     (void)state;
-    fake->also = garbage;
+    atomic_store(&fake->also, garbage);
     buffer_append_text(&fake->entries, "this is no entry");
     atomic_store(&fake->job_ended, 1);
     assert_int_equal(muster_results_open(session, JOB, 0, false, &results, &error), MUSTER_OK);
