@@ -23,8 +23,8 @@ static const struct setting config_table[] = {
     { "connect", "ENDPOINT", SETTING_TEXT, AT(connect),
       "the manager: tcp://HOST:PORT or ipc://PATH (required;\nalso $MUSTER_ADDRESS)", NULL },
     { "authkey-file", "FILE", SETTING_TEXT, AT(authkey_file),
-      "key of role worker, from `muster key init` or\n`muster key add` (required; also $MUSTER_AUTHKEY_FILE)",
-      NULL },
+      "key of role worker, from `muster key init` or\n"
+      "`muster key add` (required; also $MUSTER_AUTHKEY_FILE)", NULL },
     { "name", "NAME", SETTING_TEXT, AT(name), "of this worker; default: the host's name", NULL },
     { "cpus", "N", SETTING_TEXT, AT(cpus),
       "offered to tasks, 0.5 is possible; default: all that\nthis process may use", NULL },
@@ -37,21 +37,25 @@ static const struct setting config_table[] = {
     { "queue", "NAME", SETTING_LIST, AT(queues),
       "serve this queue; repeatable; default: the queue default", NULL },
     { "spool", "DIR", SETTING_TEXT, AT(spool),
-      "results wait here while the manager is away; default: a\nfolder by the name in $XDG_STATE_HOME/muster-worker,\n"
+      "results wait here while the manager is away; default: a\n"
+      "folder by the name in $XDG_STATE_HOME/muster-worker,\n"
       "/var/lib/muster-worker (root) or ~/.local/state", NULL },
     { "scratch", "DIR", SETTING_TEXT, AT(scratch),
       "private folders of running tasks are made below it;\ndefault: $TMPDIR or /tmp", NULL },
     { "on-manager-lost", "wait|finish|stop", SETTING_CHOICE, AT(on_manager_lost),
-      "run on and wait for it; finish what runs and exit; stop\nwhat runs when its lease ends and exit; default wait",
+      "run on and wait for it; finish what runs and exit; stop\n"
+      "what runs when its lease ends and exit; default wait",
       config_lost },
     { "idle-timeout", "TIME", SETTING_DURATION, AT(idle_ms),
       "exit after so long without work; default: never", NULL },
     { "grace", "TIME", SETTING_DURATION, AT(grace_ms),
-      "what running tasks get when this worker is told to end,\nand between SIGTERM and SIGKILL; default 10s", NULL },
+      "what running tasks get when this worker is told to end,\n"
+      "and between SIGTERM and SIGKILL; default 10s", NULL },
     { "output-max", "SIZE", SETTING_SIZE, AT(output_max),
       "kept of each stream of a task, head and tail; default 1M", NULL },
     { "task-user", "NAME", SETTING_TEXT, AT(task_user),
-      "run tasks as this user (needs root); default: as this\nworker, so that they could read its key", NULL },
+      "run tasks as this user (needs root); default: as this\n"
+      "worker, so that they could read its key", NULL },
     { "window", "N", SETTING_U32, AT(window),
       "short tasks taken in advance; default 32 per cpu", NULL },
     { "replace", NULL, SETTING_FLAG, AT(replace),
@@ -127,11 +131,12 @@ check_resources(struct config *config, struct muster_error *error)
             item->name = slice_of(text, (size_t)(equals - text));
         if (equals == NULL || !parse_name(item->name, NAME_BYTES_MAX) ||
             !parse_u64(equals + 1, UINT64_MAX / 2, &item->amount))
-            return error_set(error, MUSTER_ERR_INVALID, "--resource: '%s' is not NAME=AMOUNT, as in "
-                             "gpus=2", text);
+            return error_set(error, MUSTER_ERR_INVALID,
+                             "--resource: '%s' is not NAME=AMOUNT, as in gpus=2", text);
         for (uint32_t j = 0; j < i; j++) {
             if (slice_equal(config->resource_items[j].name, item->name))
-                return error_set(error, MUSTER_ERR_INVALID, "--resource: '%s' is given twice", text);
+                return error_set(error, MUSTER_ERR_INVALID, "--resource: '%s' is given twice",
+                                 text);
         }
     }
     return MUSTER_OK;
@@ -141,8 +146,9 @@ static muster_err
 check_names(const struct config *config, struct muster_error *error)
 {
     if (!parse_name(slice_text(config->name), NAME_BYTES_MAX))
-        return error_set(error, MUSTER_ERR_INVALID, "--name: '%s' is not 1 to %d of letters, digits, "
-                         ". _ -", config->name, NAME_BYTES_MAX);
+        return error_set(error, MUSTER_ERR_INVALID,
+                         "--name: '%s' is not 1 to %d of letters, digits, . _ -", config->name,
+                         NAME_BYTES_MAX);
     if (config->labels.count > LABELS_MAX || config->queues.count > QUEUES_MAX)
         return error_set(error, MUSTER_ERR_INVALID, "--label or --queue: more than %d", LABELS_MAX);
     for (uint32_t i = 0; i < config->labels.count; i++) {
@@ -168,8 +174,9 @@ check_amounts(struct config *config, struct muster_error *error)
 
     if (config->cpus != NULL &&
         (!parse_milli(config->cpus, &milli) || milli == 0 || milli > CPUS_MILLI_MAX))
-        return error_set(error, MUSTER_ERR_INVALID, "--cpus: '%s' is not a number above 0, at most %d",
-                         config->cpus, CPUS_MILLI_MAX / 1000);
+        return error_set(error, MUSTER_ERR_INVALID,
+                         "--cpus: '%s' is not a number above 0, at most %d", config->cpus,
+                         CPUS_MILLI_MAX / 1000);
     config->cpus_milli = (uint32_t)milli;
     if (config->mem_bytes == 0)
         config->mem_bytes = mem_of_machine();

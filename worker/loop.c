@@ -347,8 +347,8 @@ running_max(void)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
         getrlimit(RLIMIT_NOFILE, &files);
-        max = files.rlim_cur > LOOP_FDS_OTHER ? (files.rlim_cur - LOOP_FDS_OTHER) / LOOP_FDS_PER_TASK
-                                              : 1;
+        max = files.rlim_cur > LOOP_FDS_OTHER ? files.rlim_cur - LOOP_FDS_OTHER : 0;
+        max = max / LOOP_FDS_PER_TASK > 0 ? max / LOOP_FDS_PER_TASK : 1;
     }
     return max < RUNNING_PER_WORKER_MAX ? (uint32_t)max : RUNNING_PER_WORKER_MAX;
 }

@@ -40,8 +40,8 @@ user_find(const char *name, struct spawn_user *user_out, struct muster_error *er
     if (name == NULL)
         return MUSTER_OK;
     if (geteuid() != 0)
-        return error_set(error, MUSTER_ERR_INVALID, "--task-user: only a worker started as root can "
-                         "run tasks as %s", name);
+        return error_set(error, MUSTER_ERR_INVALID,
+                         "--task-user: only a worker started as root can run tasks as %s", name);
     errno = 0;
     entry = getpwnam(name);
     if (entry == NULL)
@@ -51,7 +51,8 @@ user_find(const char *name, struct spawn_user *user_out, struct muster_error *er
     snprintf(user.name, sizeof(user.name), "%s", entry->pw_name);
     snprintf(user.home, sizeof(user.home), "%s", entry->pw_dir);
     if (getgrouplist(name, user.gid, user.groups, &user.group_count) < 0)
-        return error_set(error, MUSTER_ERR_INVALID, "--task-user: %s is in more than 64 groups", name);
+        return error_set(error, MUSTER_ERR_INVALID, "--task-user: %s is in more than 64 groups",
+                         name);
     *user_out = user;
     return MUSTER_OK;
 }
@@ -69,8 +70,9 @@ worker_run(const struct config *config, struct nursery *nursery, const char *scr
     if (!err)
         err = key_file_load(config->authkey_file, &key, error);
     if (!err && key_role(key) != AUTH_ROLE_WORKER)
-        err = error_set(error, MUSTER_ERR_DENIED, "%s holds a key of role %s; a worker needs one made "
-                        "with `muster key add --role worker`", config->authkey_file,
+        err = error_set(error, MUSTER_ERR_DENIED,
+                        "%s holds a key of role %s; a worker needs one made with "
+                        "`muster key add --role worker`", config->authkey_file,
                         auth_role_name(key_role(key)));
     if (!err) {
         parts.key = key;
@@ -139,8 +141,9 @@ worker_again(char **argv, uint64_t started_ms, struct muster_error *error)
     if (clock_now_ms() < started_ms + RESTART_FORGET_MS && text != NULL)
         parse_u64(text, RESTARTS_MAX, &restarts);
     if (restarts >= RESTARTS_MAX)
-        return error_set(error, MUSTER_ERR_INTERNAL, "the nursery was killed %d times in a row; who "
-                         "does that?", RESTARTS_MAX + 1);
+        return error_set(error, MUSTER_ERR_INTERNAL,
+                         "the nursery was killed %d times in a row; who does that?",
+                         RESTARTS_MAX + 1);
     snprintf(number, sizeof(number), "%llu", (unsigned long long)restarts + 1);
     setenv(RESTARTS_ENV, number, 1);
     forget_ready_fd(argv);

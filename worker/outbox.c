@@ -128,13 +128,14 @@ outbox_add_chunks(struct outbox *outbox, uint64_t task, const struct wire_token 
 static bool
 chunk_frame(struct outbox *outbox, const struct bulk *bulk, outbox_read_fn *read, void *context)
 {
-    struct buffer          piece = { 0 };
-    uint32_t               bytes = bulk->left < CHUNK_BYTES_MAX ? bulk->left : CHUNK_BYTES_MAX;
+    struct buffer           piece = { 0 };
+    uint32_t                bytes = bulk->left < CHUNK_BYTES_MAX ? bulk->left : CHUNK_BYTES_MAX;
     struct msg_result_chunk m = { .token = bulk->token, .stream = bulk->stream,
                                   .offset = bulk->offset };
-    bool                   good = read(context, bulk->task, bulk->stream, bulk->offset, bytes, &piece);
-    size_t                 begin;
+    bool                    good;
+    size_t                  begin;
 
+    good = read(context, bulk->task, bulk->stream, bulk->offset, bytes, &piece);
     if (good) {
         m.data = buffer_slice(&piece);
         wire_frame_begin(&outbox->frame);

@@ -235,7 +235,7 @@ capture_read(const struct capture *capture, uint32_t offset, uint32_t bytes, str
             now = (uint32_t)capture->memory.bytes - offset;
             now = now < bytes ? now : bytes;
             buffer_append(out, capture->memory.data + offset, now);
-        } else if (capture->mark_bytes > 0 && offset >= mark && offset - mark < capture->mark_bytes) {
+        } else if (offset >= mark && offset - mark < capture->mark_bytes) {
             now = capture->mark_bytes - (offset - mark);
             now = now < bytes ? now : bytes;
             buffer_append(out, capture->mark + (offset - mark), now);

@@ -254,7 +254,8 @@ command_put(const struct command_task *task, struct buffer *strings, uint32_t *a
     buffer_append_slice(strings, spec->cwd);
     string_end(strings);
     if (strings->bytes > ORDER_STRINGS_BYTES_MAX)
-        return error_set(error, MUSTER_ERR_TOO_LARGE, "arguments and environment of more than %u MiB",
+        return error_set(error, MUSTER_ERR_TOO_LARGE,
+                         "arguments and environment of more than %u MiB",
                          ORDER_STRINGS_BYTES_MAX >> 20);
     *argc_out = argc;
     *envc_out = envc;

@@ -181,8 +181,8 @@ static void
 do_welcome(uint32_t role, uint32_t unused)
 {
     union wire_any m = { .welcome = { .version = PROTOCOL_VERSION, .session = 5, .epoch = 1,
-                                      .role = (uint8_t)(role ? role : ROLE_WORKER), .beat_ms = BEAT_MS,
-                                      .lease_ms = LEASE_MS } };
+                                      .role = (uint8_t)(role ? role : ROLE_WORKER),
+                                      .beat_ms = BEAT_MS, .lease_ms = LEASE_MS } };
 
     (void)unused;
     message(w.hello, MSG_TYPE_WELCOME, &m);
@@ -199,21 +199,6 @@ joined(uint32_t lost, bool some)
         m.worker_joined.lost = (struct wire_list){ buffer_slice(&tokens), 1 };
     message(w.join, MSG_TYPE_WORKER_JOINED, &m);
     buffer_free(&tokens);
-}
-
-static void
-do_joined(uint32_t a, uint32_t b)
-{
-    (void)a;
-    (void)b;
-    joined(0, false);
-}
-
-static void
-do_lost(uint32_t index, uint32_t b)
-{
-    (void)b;
-    joined(index, true);
 }
 
 static void
@@ -237,13 +222,6 @@ do_lease(uint32_t index, uint32_t b)
     buffer_free(&tasks);
     buffer_free(&args);
     buffer_free(&spec);
-}
-
-static void
-do_started(uint32_t index, uint32_t b)
-{
-    (void)b;
-    agent_started(w.agent, w.now_ms, w.numbers[index], 100 + index);
 }
 
 static void
@@ -296,25 +274,29 @@ kill_message(uint32_t index, bool hard)
     message(0, MSG_TYPE_TASK_KILL, &m);
 }
 
-static void do_kill(uint32_t index, uint32_t b) { (void)b; kill_message(index, false); }
-static void do_kill_hard(uint32_t index, uint32_t b) { (void)b; kill_message(index, true); }
-static void do_error(uint32_t index, uint32_t code) { error_message(w.finish[index], code); }
-static void do_hello_error(uint32_t code, uint32_t b) { (void)b; error_message(w.hello, code); }
-static void do_join_error(uint32_t code, uint32_t b) { (void)b; error_message(w.join, code); }
-static void do_session_error(uint32_t a, uint32_t b) { (void)a; (void)b; error_message(0, MUSTER_ERR_SESSION); }
-static void do_up(uint32_t a, uint32_t b) { (void)a; (void)b; agent_link_up(w.agent, w.now_ms, &w.actions); }
-static void do_down(uint32_t a, uint32_t b) { (void)a; (void)b; agent_link_down(w.agent, w.now_ms, &w.actions); }
-static void do_drain(uint32_t a, uint32_t b) { (void)a; (void)b; agent_drain(w.agent, w.now_ms, &w.actions); }
-static void do_stop(uint32_t a, uint32_t b) { (void)a; (void)b; agent_stop(w.agent, w.now_ms, &w.actions); }
-static void do_failed(uint32_t index, uint32_t b) { (void)b; agent_failed(w.agent, w.now_ms, w.numbers[index], &w.actions); }
-
-static void
-do_refused(uint32_t a, uint32_t b)
-{
-    (void)a;
-    (void)b;
-    agent_refused(w.agent, w.now_ms, MUSTER_ERR_AUTH, "no", &w.actions);
-}
+/* Events that are one call; `a` and `b` are the numbers behind the word. */
+#define EVENT(name, call)                                                      \
+    static void do_##name(uint32_t a, uint32_t b)                              \
+    {                                                                          \
+        (void)a;                                                               \
+        (void)b;                                                               \
+        call;                                                                  \
+    }
+EVENT(kill, kill_message(a, false))
+EVENT(kill_hard, kill_message(a, true))
+EVENT(error, error_message(w.finish[a], b))
+EVENT(hello_error, error_message(w.hello, a))
+EVENT(join_error, error_message(w.join, a))
+EVENT(session_error, error_message(0, MUSTER_ERR_SESSION))
+EVENT(up, agent_link_up(w.agent, w.now_ms, &w.actions))
+EVENT(down, agent_link_down(w.agent, w.now_ms, &w.actions))
+EVENT(drain, agent_drain(w.agent, w.now_ms, &w.actions))
+EVENT(stop, agent_stop(w.agent, w.now_ms, &w.actions))
+EVENT(failed, agent_failed(w.agent, w.now_ms, w.numbers[a], &w.actions))
+EVENT(refused, agent_refused(w.agent, w.now_ms, MUSTER_ERR_AUTH, "no", &w.actions))
+EVENT(joined, joined(0, false))
+EVENT(lost, joined(a, true))
+EVENT(started, agent_started(w.agent, w.now_ms, w.numbers[a], 100 + a))
 
 static void
 do_watch(uint32_t index, uint32_t b)
@@ -556,7 +538,8 @@ test_agent(void **state)
 
     w = (struct world){ .now_ms = 1000000 };
     w.agent = agent_new(&config, w.now_ms);
-    for (char *word = strtok_r(script, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+    for (char *word = strtok_r(script, " ", &save); word != NULL;
+         word = strtok_r(NULL, " ", &save)) {
         play_word(word);
         log_actions();
     }
@@ -567,76 +550,8 @@ test_agent(void **state)
     free(script);
 }
 
-/* More holds than one message takes: each part is answered, in any order. */
-static void
-test_many_holds(void **state)
-{
-    struct agent_config config = { .name = "node", .host = "here", .software = "test",
-                                   .cpus_milli = 1000, .running_max = 10, .secret = 1 };
-    uint32_t            parts = 0, holds = 0;
-    uint64_t            requests[4];
-
-    (void)state;
-    w = (struct world){ .now_ms = 1000 };
-    w.agent = agent_new(&config, w.now_ms);
-    for (uint32_t i = 0; i < LIST_ITEMS_MAX * 2 + 10; i++) {
-        struct buffer      encoded = { 0 };
-        struct wire_result result = { .outcome = OUTCOME_SUCCEEDED };
-        struct wire_token  token = { 1, i, 1, 1 };
-        uint64_t           task;
-
-        wire_put_result(&encoded, &result);
-        agent_restore(w.agent, &token, buffer_slice(&encoded), &task);
-        buffer_free(&encoded);
-    }
-    agent_link_up(w.agent, w.now_ms, &w.actions);
-    log_actions();
-    do_welcome(0, 0);
-    for (uint32_t i = 0; i < w.actions.count; i++) {
-        const struct agent_action *action = &w.actions.items[i];
-        struct reader              in = reader_of(slice_of(w.actions.out.data + action->offset,
-                                                           action->bytes));
-        struct slice               body;
-        struct msg_worker_holds    m;
-        struct msg_worker_join     join;
-        uint16_t                   type;
-
-        assert_int_equal(action->type, AGENT_SEND);
-        body.bytes = read_u32(&in);
-        type = read_u16(&in);
-        read_u16(&in);
-        requests[parts++] = read_u64(&in);
-        body = read_raw(&in, body.bytes);
-        if (type == MSG_TYPE_WORKER_JOIN) {
-            assert_int_equal(wire_decode_worker_join(body, &join), MUSTER_OK);
-            assert_int_equal(join.holds_more, 1);
-            holds += join.holds.count;
-        } else {
-            assert_int_equal(wire_decode_worker_holds(body, &m), MUSTER_OK);
-            assert_int_equal(m.holds_more, parts < 3);
-            holds += m.holds.count;
-        }
-    }
-    assert_int_equal(parts, 3);
-    assert_int_equal(holds, LIST_ITEMS_MAX * 2 + 10);
-    agent_actions_clear(&w.actions);
-    for (uint32_t i = 0; i < 4; i++) {
-        union wire_any m = { 0 };
-
-        /* The answer that came twice does not stand for another one. */
-        message(requests[i == 0 ? 2 : i == 1 ? 2 : i == 2 ? 0 : 1], MSG_TYPE_WORKER_JOINED, &m);
-        assert_int_equal(agent_joined(w.agent), i == 3);
-    }
-    agent_free(w.agent);
-    agent_actions_free(&w.actions);
-    buffer_free(&w.log);
-}
-
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_many_holds) };
-    int                     failed = STORIES("the agent", cases, test_agent);
-
-    return failed + cmocka_run_group_tests(tests, NULL, NULL);
+    return STORIES("the agent", cases, test_agent);
 }

@@ -20,9 +20,10 @@ struct config_case {
 static const struct config_case cases[] = {
     { "nothing more", "", MUSTER_OK, NULL },
     { "everything at once",
-      "--name n7 --cpus 0.5 --mem 4G --resource gpus=2 --resource disks=4 --label zone=a --queue q1 "
-      "--queue q2 --spool /s --scratch /t --on-manager-lost finish --idle-timeout 5m --grace 3s "
-      "--output-max 2M --window 10 --replace --log-level debug", MUSTER_OK, NULL },
+      "--name n7 --cpus 0.5 --mem 4G --resource gpus=2 --resource disks=4 --label zone=a "
+      "--queue q1 --queue q2 --spool /s --scratch /t --on-manager-lost finish "
+      "--idle-timeout 5m --grace 3s --output-max 2M --window 10 --replace --log-level debug",
+      MUSTER_OK, NULL },
     { "an unknown option", "--nope", MUSTER_ERR_INVALID, "nope" },
     { "no cpus", "--cpus 0", MUSTER_ERR_INVALID, "--cpus" },
     { "cpus in words", "--cpus two", MUSTER_ERR_INVALID, "--cpus" },

@@ -15,7 +15,7 @@ static struct world {
     bool               connected;
     uint64_t           request, job, offset;
     uint32_t           asked;
-    uint64_t           ready[8], refused[8];
+    uint64_t           ready[32], refused[32];
     uint32_t           ready_count, refused_count;
 } w;
 
@@ -98,7 +98,8 @@ assert_reads(const struct wire_spec *spec, uint64_t job, const char *input, cons
 static void
 test_small(void **state)
 {
-    struct wire_spec none = { 0 }, inlined = { .stdin_inline = slice_text("hello"), .stdin_bytes = 5 };
+    struct wire_spec none = { 0 };
+    struct wire_spec inlined = { .stdin_inline = slice_text("hello"), .stdin_bytes = 5 };
     struct wire_spec item = { .input_is_stdin = 1 };
 
     (void)state;

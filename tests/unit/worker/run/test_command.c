@@ -163,7 +163,8 @@ struct env_case {
 static const struct env_case env_cases[] = {
     { "what is allowed passes", "PATH=/bin HOME=/h LC_TIME=C LANG=x TZ=UTC", NULL,
       "PATH=/bin HOME=/h LC_TIME=C LANG=x TZ=UTC " },
-    { "the rest does not", "LD_PRELOAD=/x LD_LIBRARY_PATH=/y SECRET=1 MUSTER_AUTHKEY_FILE=/k PATH=/p",
+    { "the rest does not",
+      "LD_PRELOAD=/x LD_LIBRARY_PATH=/y SECRET=1 MUSTER_AUTHKEY_FILE=/k PATH=/p",
       NULL, "PATH=/p " },
     { "there is always a PATH", "SECRET=1", NULL, "PATH=/usr/local/bin:/usr/bin:/bin " },
     { "another user has another home", "PATH=/bin HOME=/root USER=root LOGNAME=root SHELL=/bin/zsh",

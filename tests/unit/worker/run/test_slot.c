@@ -174,7 +174,8 @@ static const struct end_case end_cases[] = {
     { "succeeds", { .script = "true" }, RUN_EXITED, 0, 0, 0, "", "", NULL },
     { "exit code", { .script = "exit 42" }, RUN_EXITED, 42, 0, 0, "", "", NULL },
     { "ended by a signal", { .script = "kill -9 $$" }, RUN_SIGNALED, -9, 0, 0, "", "", NULL },
-    { "both streams, apart", { .script = "echo one; echo two >&2; echo three" }, RUN_EXITED, 0, 0, 0,
+    { "both streams, apart", { .script = "echo one; echo two >&2; echo three" },
+      RUN_EXITED, 0, 0, 0,
       "one\nthree\n", "two\n", NULL },
     { "a plain name is looked up in PATH", { .argv0 = "true" }, RUN_EXITED, 0, 0, 0, "", "", NULL },
     { "no such command by name", { .argv0 = "no-such-command" }, RUN_NOT_STARTED, 0, STAGE_EXEC,
@@ -185,13 +186,17 @@ static const struct end_case end_cases[] = {
       NULL },
     { "no such working folder", { .script = "true", .cwd = "/no/such/folder" }, RUN_NOT_STARTED, 0,
       STAGE_CWD, ENOENT, "", "", NULL },
-    { "working folder", { .script = "pwd", .cwd = "/usr" }, RUN_EXITED, 0, 0, 0, "/usr\n", "", NULL },
+    { "working folder", { .script = "pwd", .cwd = "/usr" },
+      RUN_EXITED, 0, 0, 0, "/usr\n", "", NULL },
     { "environment", { .script = "echo $COLOUR$HOME" }, RUN_EXITED, 0, 0, 0, "blue\n", "", NULL },
     { "standard input is empty by default", { .script = "wc -c" }, RUN_EXITED, 0, 0, 0, "0\n", "",
       NULL },
-    { "no descriptor but the three (and the one that looks)", { .script = "cd /proc/self/fd && echo *" }, RUN_EXITED, 0, 0, 0,
+    { "no descriptor but the three (and the one that looks)",
+      { .script = "cd /proc/self/fd && echo *" },
+      RUN_EXITED, 0, 0, 0,
       "0 1 2 3\n", "", NULL },
-    { "a session of its own", { .script = "test $(cut -d' ' -f6 /proc/$$/stat) = $$" }, RUN_EXITED, 0,
+    { "a session of its own", { .script = "test $(cut -d' ' -f6 /proc/$$/stat) = $$" },
+      RUN_EXITED, 0,
       0, 0, "", "", NULL },
     { "no new privileges", { .script = "grep NoNewPrivs /proc/self/status | tr -d '\\t'" },
       RUN_EXITED, 0, 0, 0, "NoNewPrivs:1\n", "", NULL },
@@ -204,16 +209,19 @@ static const struct end_case end_cases[] = {
       { .script = "trap '' TERM; sleep 7102; sleep 7102", .time_limit_ms = 50, .grace_ms = 100 },
       RUN_TIMED_OUT, -SIGKILL, 0, 0, "", "", NO_MORE(7102) },
     { "uses the grace time", { .script = "trap 'echo bye; exit 3' TERM; sleep 7103 & wait",
-      .time_limit_ms = 200, .grace_ms = 10000 }, RUN_TIMED_OUT, 3, 0, 0, "bye\n", "", NO_MORE(7103) },
+      .time_limit_ms = 200, .grace_ms = 10000 },
+      RUN_TIMED_OUT, 3, 0, 0, "bye\n", "", NO_MORE(7103) },
     { "a stopped task hears SIGTERM too",
       { .script = "kill -STOP $$; sleep 7104", .time_limit_ms = 200, .grace_ms = 10000 },
       RUN_TIMED_OUT, -SIGTERM, 0, 0, "", "", NO_MORE(7104) },
-    { "a child in the background ends with it", { .script = "sleep 7105 & exit 0" }, RUN_EXITED, 0, 0,
+    { "a child in the background ends with it", { .script = "sleep 7105 & exit 0" },
+      RUN_EXITED, 0, 0,
       0, "", "", NO_MORE(7105) },
     { "a double-forked child ends with it", { .script = "(sleep 7106 & ) & wait; exit 0" },
       RUN_EXITED, 0, 0, 0, "", "", NO_MORE(7106) },
     { "a child in a session of its own ends with it",
-      { .script = "setsid sleep 7107 & setsid sh -c 'setsid sleep 7107 & setsid sleep 7107 &'; exit 5" },
+      { .script = "setsid sleep 7107 & setsid sh -c 'setsid sleep 7107 & setsid sleep 7107 &'; "
+                  "exit 5" },
       RUN_EXITED, 5, 0, 0, "", "", NO_MORE(7107) },
     { "a child that holds the pipes does not keep it open",
       { .script = "setsid sleep 7108 & echo done" }, RUN_EXITED, 0, 0, 0, "done\n", "",
@@ -254,7 +262,8 @@ test_measures(void **state)
 
     (void)state;
     fixture_open();
-    start(&(struct task){ .script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 0.15" });
+    start(&(struct task){ .script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; "
+                                    "sleep 0.15" });
     assert_int_equal(wait_report(REPORT_STARTED, &report), 1);
     assert_true(report.pid > 0);
     assert_int_equal(wait_report(REPORT_ENDED, &report), 1);
@@ -323,8 +332,9 @@ test_many_in_turn(void **state)
     fixture_open();
     for (int i = 0; i < 50; i++) {
         buffer_clear(&fix.output[0]);
-        /* Each leaves a mess: files that it closed to itself, a pipe that does not block. */
-        start(&(struct task){ .script = "mkdir -p d/e; touch d/e/f; chmod 0 d/e d; ls -A | wc -l" });
+        /* Each leaves a mess: folders that it closed to itself. */
+        start(&(struct task){ .script = "mkdir -p d/e; touch d/e/f; chmod 0 d/e d; "
+                                        "ls -A | wc -l" });
         assert_int_equal(wait_report(REPORT_ENDED, &report), 1);
         assert_int_equal(report.end, RUN_EXITED);
         assert_string_equal(buffer_text(&fix.output[0]), "1\n");

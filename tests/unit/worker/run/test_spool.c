@@ -134,8 +134,8 @@ test_round_trip(void **state)
     assert_true(slice_equals_text(result.out, "out"));
     assert_int_equal(result.err_kept, 200000);
     assert_int_equal(result.err.bytes, CAPTURE_MEMORY);
-    assert_int_equal(spool_read(&spool, id, 1, CAPTURE_MEMORY, 200000 - CAPTURE_MEMORY, &out, &error),
-                     MUSTER_OK);
+    assert_int_equal(spool_read(&spool, id, 1, CAPTURE_MEMORY, 200000 - CAPTURE_MEMORY, &out,
+                                &error), MUSTER_OK);
     for (uint32_t i = 0; i < out.bytes; i++)
         assert_int_equal(out.data[i], 'a' + (CAPTURE_MEMORY + i) % 26);
     assert_int_equal(spool_read(&spool, id, 1, 200000, 1, &out, &error), MUSTER_ERR_INVALID);
