@@ -161,6 +161,13 @@ history_fresh_terms(struct history *history)
         history->sessions[i].heard_ms = history->sim->now_ms;
 }
 
+void
+history_restarted(struct history *history)
+{
+    history->restarts++;
+    history_fresh_terms(history);
+}
+
 /* ---- the manager's decisions ---- */
 
 void

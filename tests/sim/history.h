@@ -94,6 +94,7 @@ void history_apply(struct history *history, struct notes *notes);        /* and 
 /* P6: at the end of a turn no more tasks are leased than their workers' terms allow. */
 void history_check_terms(struct history *history, uint64_t turn_ms, uint64_t running);
 /* The manager gives every session a fresh term: it restarted, or stood still. */
+void history_restarted(struct history *history);
 void history_fresh_terms(struct history *history);
 
 /* ---- what workers do ---- */

@@ -49,6 +49,7 @@ struct history {
     struct hist_session *sessions;
     uint32_t             session_count, session_capacity;
     uint64_t             stale;
+    uint64_t             restarts;     /* of the manager */
 };
 
 #endif

@@ -40,6 +40,7 @@ struct manager_node {
     uint32_t             steps;
     uint64_t             boot_ms;      /* the world's time when its clock showed 0 */
     uint64_t             turn_ms;      /* of the last turn */
+    uint64_t             wake_ms;      /* when the core wanted its next turn; 0: never */
     uint64_t             frozen_until_ms;
     bool                 space_low;
     struct sim_event     round;
@@ -305,12 +306,14 @@ manager_end_turn(struct manager_node *node, struct manager_turn *done)
 
     assert(node->committing == NULL);
     core_space(node->core, node->space_low);
-    if (core_wake_ms(node->core) < UINT64_MAX - MANAGER_STALL_MS &&
-        manager_clock_ms(node) > core_wake_ms(node->core) + MANAGER_STALL_MS)
+    if (node->wake_ms != 0 && manager_clock_ms(node) > node->wake_ms + MANAGER_STALL_MS)
         history_fresh_terms(node->sim->history);
     core_turn(node->core, manager_clock_ms(node), manager_unix_ms(node), fx);
     core_check(node->core);
     manager_note_effects(node);
+    node->wake_ms = core_wake_ms(node->core);
+    if (node->wake_ms > UINT64_MAX - MANAGER_STALL_MS)
+        node->wake_ms = 0;
     core_count(node->core, &counters);
     node->gathering->running = counters.tasks_running;
     node->gathering->at_ms = node->sim->now_ms;
@@ -417,7 +420,7 @@ fire_start(struct sim_event *event)
     node->gathering = &node->turns[0];
     core_start(node->core, manager_clock_ms(node), manager_unix_ms(node), &node->gathering->fx);
     core_check(node->core);
-    history_fresh_terms(sim->history);
+    history_restarted(sim->history);
     sim_trace(sim, "manager starts, epoch %llu", (unsigned long long)core_epoch(node->core));
     manager_end_turn(node, NULL);
     manager_plan_wake(node);
@@ -441,6 +444,7 @@ manager_end(struct manager_node *node)
     node->noted_leases = 0;
     node->noted_pruned = 0;
     node->steps = 0;
+    node->wake_ms = 0;
     node->frozen_until_ms = 0;
     mailbag_empty(&node->outbox, false);
     sim_cancel(node->sim, &node->round);

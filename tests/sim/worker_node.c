@@ -19,6 +19,7 @@ enum {
     WORKER_START_MS     = 5,
     WORKER_FAULT_MILLE  = 5,           /* starts that fail by no fault of the task */
     WORKER_ABSENT_MILLE = 5,           /* commands that do not exist here */
+    WORKER_HEALED_MS    = 500,         /* the longest task once everything was put right */
 };
 
 /* A task of this worker, from START to its end. */
@@ -150,6 +151,8 @@ worker_run_task(struct worker_node *node, const struct agent_action *action)
                  (unsigned long long)action->token.job);
     fail_per_mille = sim->healed ? 0 : plan->fail_per_mille;
     run->ms = sim_random(sim, plan->task_ms_max + 1);
+    if (sim->healed && run->ms > WORKER_HEALED_MS)
+        run->ms = WORKER_HEALED_MS;
     run->poison = plan->poison;
     run->keeps = sim_chance(sim, plan->kept_per_mille);
     run->outcome = sim_chance(sim, fail_per_mille) ? OUTCOME_EXITED : OUTCOME_SUCCEEDED;
