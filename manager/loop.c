@@ -349,33 +349,34 @@ loop_durable(const struct effects *fx)
 }
 
 /* End the gathering turn and hand it to the store; with nothing to store it is
- * delivered at once.  Only called while no turn is being committed.  `done` is
- * the turn before it, durable but not yet answered (NULL: none); its answers
- * leave first. */
+ * delivered at once.  `done` is the turn before it, durable and not yet
+ * delivered, or NULL: it is answered first, but after the disk has got its work.
+ * Only called while no turn is being committed. */
 static muster_err
 loop_turn(struct loop *loop, struct effects *done, struct muster_error *error)
 {
     struct effects *fx = loop->gathering;
-    muster_err      err = MUSTER_OK;
     bool            checkpoint = store_log_bytes(loop->store) > loop->config->log_bytes_max;
+    bool            durable;
+    muster_err      err = MUSTER_OK;
 
     assert(loop->committing == NULL);
     core_space(loop->core, store_space_low(loop->store));
     core_turn(loop->core, clock_now_ms(), clock_unix_ms(), fx);
     loop->steps = 0;
-    if (!loop_durable(fx) && !checkpoint) {
-        if (done != NULL)
-            err = loop_deliver(loop, done, error);
-        return err || effects_empty(fx) ? err : loop_deliver(loop, fx, error);
+    durable = loop_durable(fx) || checkpoint;
+    if (durable) {
+        loop->turn = loop_submit(loop, fx, checkpoint);
+        loop->committing = fx;
+        loop->gathering = fx == &loop->effects[0] ? &loop->effects[1] : &loop->effects[0];
     }
-    loop->turn = loop_submit(loop, fx, checkpoint);
-    loop->committing = fx;
-    loop->gathering = fx == &loop->effects[0] ? &loop->effects[1] : &loop->effects[0];
-    return done != NULL ? loop_deliver(loop, done, error) : MUSTER_OK;
+    if (done != NULL)
+        err = loop_deliver(loop, done, error);
+    if (!err && !durable && !effects_empty(fx))
+        err = loop_deliver(loop, fx, error);
+    return err;
 }
 
-/* If the turn under way is durable: start the next one, then answer this one,
- * so that the disk works while we encode. */
 static muster_err
 loop_commit(struct loop *loop, struct muster_error *error)
 {
@@ -386,9 +387,7 @@ loop_commit(struct loop *loop, struct muster_error *error)
     if (err || done == NULL || committed < loop->turn)
         return err;
     loop->committing = NULL;
-    if (loop->steps > 0)
-        return loop_turn(loop, done, error);
-    return loop_deliver(loop, done, error);
+    return loop_turn(loop, done, error);
 }
 
 /* ---- signals, waiting ---- */
@@ -535,6 +534,21 @@ loop_watch_all(struct loop *loop, struct muster_error *error)
     return err;
 }
 
+/* Wait until the turn under way is durable and answered; the one that was
+ * gathering meanwhile may be under way then. */
+static muster_err
+loop_await(struct loop *loop, struct muster_error *error)
+{
+    uint64_t   turn = loop->turn;
+    muster_err err = loop_commit(loop, error);
+
+    while (!err && loop->committing != NULL && loop->turn == turn) {
+        loop_wait(loop, -1);
+        err = loop_commit(loop, error);
+    }
+    return err;
+}
+
 /* Stop was asked for: commit what was gathered, answer it, leave a checkpoint
  * so that the next start is quick. */
 static muster_err
@@ -542,21 +556,15 @@ loop_finish(struct loop *loop, struct muster_error *error)
 {
     muster_err err = MUSTER_OK;
 
-    while (!err && loop->committing != NULL) {
-        loop_wait(loop, -1);
-        err = loop_commit(loop, error);
-    }
+    while (!err && loop->committing != NULL)
+        err = loop_await(loop, error);
     if (err)
         return err;
-    core_turn(loop->core, clock_now_ms(), clock_unix_ms(), loop->gathering);
-    loop->steps = 0;
     loop->turn = loop_submit(loop, loop->gathering, true);
     loop->committing = loop->gathering;
-    while (!err && loop->committing != NULL) {
-        err = loop_commit(loop, error);
-        if (!err && loop->committing != NULL)
-            loop_wait(loop, -1);
-    }
+    loop->gathering = &loop->effects[loop->gathering == &loop->effects[0]];
+    while (!err && loop->committing != NULL)
+        err = loop_await(loop, error);
     return err;
 }
 
