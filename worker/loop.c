@@ -28,6 +28,8 @@ enum {
     LOOP_FDS_OTHER    = 128,
     LOOP_BLOCKED_MS   = 5,        /* look again when the link took no more */
     LOOP_NOBODY_MS    = 3000,     /* say that nobody answers after so long */
+    LOOP_HOLD_MS      = 2,        /* results wait so long for company, under load only */
+    LOOP_HOLD_MAX     = 64,       /* messages */
 };
 
 /* ---- what the epoll set knows ---- */
@@ -270,6 +272,8 @@ loop_wait_ms(const struct loop *loop, uint64_t now_ms)
 
     if (loop->outbox.blocked && now_ms + LOOP_BLOCKED_MS < wake_ms)
         wake_ms = now_ms + LOOP_BLOCKED_MS;
+    if (loop->hold_until_ms != 0 && loop->hold_until_ms < wake_ms)
+        wake_ms = loop->hold_until_ms;
     if (!loop->nobody_said && !loop->joined_said &&
         loop->opened_ms + LOOP_NOBODY_MS < wake_ms)
         wake_ms = loop->opened_ms + LOOP_NOBODY_MS;
@@ -299,6 +303,25 @@ loop_look_at(struct loop *loop, uint64_t now_ms, const struct epoll_event *event
         loop_frames(loop, now_ms);
 }
 
+/* With leases waiting here nobody waits for a single answer: a frame of several
+ * results costs all sides less than several frames.  A lone result leaves at once. */
+static bool
+loop_holds_back(struct loop *loop, uint64_t now_ms)
+{
+    struct agent_counters counters;
+
+    agent_count(loop->agent, &counters);
+    if (counters.queued == 0 || loop->exiting || loop->outbox.blocked ||
+        loop->outbox.messages == 0 || loop->outbox.messages >= LOOP_HOLD_MAX ||
+        (loop->hold_until_ms != 0 && now_ms >= loop->hold_until_ms)) {
+        loop->hold_until_ms = 0;
+        return false;
+    }
+    if (loop->hold_until_ms == 0)
+        loop->hold_until_ms = now_ms + LOOP_HOLD_MS;
+    return true;
+}
+
 static void
 loop_turn(struct loop *loop)
 {
@@ -319,7 +342,7 @@ loop_turn(struct loop *loop)
         agent_tick(loop->agent, now_ms, &loop->actions);
         loop_act(loop, now_ms);
     }
-    if (loop->link != NULL)
+    if (loop->link != NULL && !loop_holds_back(loop, now_ms))
         outbox_flush(&loop->outbox, loop->link, loop_read_kept, loop);
 }
 

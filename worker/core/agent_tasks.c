@@ -281,17 +281,14 @@ tasks_fill(struct agent *agent, struct agent_actions *actions)
         struct held *held = HELD_OF(at);
 
         next = at->next;
-        if (agent->running_count >= agent->config.running_max)
+        if (agent->running_count >= agent->config.running_max || scanned >= FILL_SCAN_MAX)
             break;
-        if (held->job == blocked)
-            continue;
-        if (fits(agent, held->job)) {
+        if (held->job != blocked && fits(agent, held->job)) {
             held_start(agent, held, actions);
             continue;
         }
         blocked = held->job;
-        if (++scanned >= FILL_SCAN_MAX)
-            break;
+        scanned++;
     }
 }
 
