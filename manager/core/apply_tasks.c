@@ -486,7 +486,7 @@ retry_outputs(struct job *job, uint32_t first, uint32_t last)
         if (ref->a < job->cursor && !(job->marks != NULL && idset_has(&job->marks->again, ref->a)))
             continue;
         ref->c &= 1;
-        outputs->saved = 0;
+        outputs->changed = true;
     }
 }
 

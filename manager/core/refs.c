@@ -17,8 +17,10 @@ refs_add(struct refs **refs, const struct ref *ref)
         uint32_t capacity = count > 0 ? 2 * count : 1;
 
         list = base_realloc(list, sizeof(*list) + capacity * sizeof(list->items[0]));
-        if (count == 0)
+        if (count == 0) {
             list->saved = 0;
+            list->changed = false;
+        }
         list->count = count;
         list->capacity = capacity;
         *refs = list;

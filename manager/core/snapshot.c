@@ -10,8 +10,8 @@
  * 2. Decoding is strict; objects may come in any order.  One that refers to
  *    another that has not come yet makes a stub of it; a stub that is left
  *    when the facts begin is an error.
- * 3. References only grow, so a checkpoint writes the chunks from the last one
- *    that was not full.
+ * 3. References only grow, but for outputs that a retry disowns, so a
+ *    checkpoint writes the chunks from the last one that was not full.
  */
 #include "apply.h"
 
@@ -209,16 +209,18 @@ checkpoint_job(struct core *core, struct job *job, core_object_fn *each, void *c
 
     for (uint32_t kind = 0; kind < REFS_KINDS; kind++) {
         struct refs *refs = job->refs[kind];
-        uint32_t     chunk = refs != NULL ? refs->saved / REFS_CHUNK : 0;
+        uint32_t     chunk;
 
-        for (; refs != NULL && refs->saved < refs->count; chunk++) {
-            uint32_t end = (chunk + 1) * REFS_CHUNK;
-
+        if (refs == NULL || (refs->saved == refs->count && !refs->changed))
+            continue;
+        for (chunk = refs->changed ? 0 : refs->saved / REFS_CHUNK; chunk < chunk_count(refs->count);
+             chunk++) {
             buffer_clear(out);
             put_chunk(refs, chunk, out);
             each(context, OBJECT_REFS + kind, job->id << CHUNK_SHIFT | chunk, buffer_slice(out));
-            refs->saved = end < refs->count ? end : refs->count;
         }
+        refs->saved = refs->count;
+        refs->changed = false;
     }
     buffer_clear(out);
     put_job(core, job, out);

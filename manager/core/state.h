@@ -77,6 +77,7 @@ struct ref {
 struct refs {
     uint32_t   count, capacity;
     uint32_t   saved;              /* (v) in objects of an earlier checkpoint */
+    bool       changed;            /* (v) so were those that are saved */
     struct ref items[];
 };
 

@@ -453,6 +453,8 @@ main(void)
         { "walk 4", 4, 600, 3 },   { "walk 5", 5, 600, 100 }, { "walk 6", 6, 600, 5 },
         { "walk 7", 7, 600, 100 }, { "walk 8", 8, 600, 0 },   { "walk 9", 9, 2000, 10 },
         { "walk 10", 10, 2000, 100 },
+        /* A retry disowned outputs, and then the job was pruned. */
+        { "walk 114", 114, 400, 6 },
     };
 
     return STORIES("walk", stories, walk_run);
