@@ -91,15 +91,32 @@ setting_put_choice(const struct setting *rule, void *place, const char *text)
     return false;
 }
 
+static void
+setting_list_add(struct setting_list *list, char *item)
+{
+    base_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof(*list->items));
+    list->items[list->count++] = item;
+}
+
 static bool
 setting_put_list(const struct setting *rule, void *place, const char *text)
 {
-    struct setting_list *list = place;
-
     (void)rule;
-    base_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof(*list->items));
-    list->items[list->count++] = text;
+    setting_list_add(place, base_text_copy(slice_text(text)));
     return true;
+}
+
+/* In the environment a list is one text; empty items are nobody's wish. */
+static void
+setting_split_list(struct setting_list *list, const char *text)
+{
+    while (*text != '\0') {
+        size_t bytes = strcspn(text, ",");
+
+        if (bytes > 0)
+            setting_list_add(list, base_text_copy(slice_of(text, bytes)));
+        text += bytes + (text[bytes] == ',');
+    }
 }
 
 static bool (*const setting_put[])(const struct setting *, void *, const char *) = {
@@ -144,7 +161,11 @@ settings_read_env(const struct setting *table, const char *prefix, void *config,
 
         setting_env_name(name, prefix, rule->name);
         text = getenv(name);
-        if (text != NULL && !setting_put[rule->kind](rule, setting_place(rule, config), text))
+        if (text == NULL)
+            continue;
+        if (rule->kind == SETTING_LIST)
+            setting_split_list(setting_place(rule, config), text);
+        else if (!setting_put[rule->kind](rule, setting_place(rule, config), text))
             return setting_bad(rule, name, text, error);
     }
     return MUSTER_OK;
@@ -232,6 +253,8 @@ settings_asked(int argc, char **argv, const char *option)
 void
 setting_list_free(struct setting_list *list)
 {
-    free((void *)list->items);
+    for (uint32_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
     *list = (struct setting_list){ 0 };
 }

@@ -27,7 +27,7 @@ enum setting_kind {
 
 /* Values of an option that may be repeated; in the environment, separated by commas. */
 struct setting_list {
-    const char **items;
+    char   **items;     /* owned */
     uint32_t     count;
     uint32_t     capacity;
 };

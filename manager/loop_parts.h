@@ -1,0 +1,56 @@
+/* loop_parts.h - the loop's inside, shared by its three files alone
+ *
+ *   loop_open.c    start and stop
+ *   loop_input.c   link -> wire decode -> admit -> core step
+ *   loop.c         turns, commits, answers, signals
+ */
+#ifndef MANAGER_LOOP_PARTS_H
+#define MANAGER_LOOP_PARTS_H
+
+#include "answer.h"
+#include "core.h"
+#include "link.h"
+#include "loop.h"
+#include "map.h"
+
+enum {
+    /* A turn that gathers more than this waits for the one before it: what
+     * peers send beyond stays in their sockets. */
+    LOOP_TURN_STEPS_MAX = 32768,
+    LOOP_TURN_BYTES_MAX = 16 * 1024 * 1024,
+};
+
+enum loop_source { LOOP_LINK, LOOP_STORE, LOOP_SIGNAL, LOOP_LIFELINE };
+
+struct loop {
+    const struct config *config;
+    struct key          *key;
+    struct link_server  *link;
+    struct admit        *admit;
+    struct core         *core;
+    struct store        *store;
+    struct outbox       *outbox;
+    struct answer       *answer;
+    struct map           peers;         /* peer -> struct link_peer *, to look keys up again */
+    struct effects       effects[2];
+    struct effects      *gathering;     /* the turn being made */
+    struct effects      *committing;    /* the turn being committed; NULL: none */
+    uint64_t             turn;          /* its number */
+    uint32_t             steps;         /* taken by the gathering turn */
+    uint64_t             started_ms;
+    uint32_t             connections_max;
+    int                  epoll_fd;
+    int                  signal_fd;
+    bool                 stopping;
+    bool                 backlog;       /* a slow peer has frames waiting */
+    bool                 delivered;     /* in this round, so look at the link again */
+};
+
+/* Take in what peers have sent, until the turn is full. */
+void loop_receive(struct loop *loop);
+/* Forget connections that have ended; their sessions may come back. */
+void loop_gone(struct loop *loop);
+/* End a peer's session and its connection. */
+void loop_cut(struct loop *loop, uint64_t now_ms, uint64_t peer, muster_err why);
+
+#endif
