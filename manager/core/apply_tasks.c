@@ -109,7 +109,8 @@ check_tasks_leased(const struct core *core, const struct record_tasks_leased *it
     uint64_t              cursor;
 
     if (session == NULL || session->worker == NULL || job == NULL || job_ended(job) ||
-        it->count == 0 || it->first >= job->total || it->count > job->total - it->first)
+        it->count == 0 || it->first >= job->total || it->count > job->total - it->first ||
+        (job->running_max > 0 && it->count > job->running_max - job->running))
         return false;
     cursor = job->cursor;
     for (uint32_t i = 0; i < it->count; i++) {
@@ -241,7 +242,13 @@ apply_task_ended(struct core *core, const struct record_task_ended *it)
 bool
 check_task_again(const struct core *core, const struct record_task_again *it)
 {
-    return leased_find(core, it->job, it->index) != NULL && it->why < AGAIN_COUNT;
+    const struct task *task = leased_find(core, it->job, it->index);
+
+    if (task == NULL || task->stopping || it->why >= AGAIN_COUNT)
+        return false;
+    if (it->why == AGAIN_FAILED)
+        return task->failures + 1 < task->job->attempts_max;
+    return it->why == AGAIN_RETURNED || task->losses + 1 < task->job->lost_max;
 }
 
 void

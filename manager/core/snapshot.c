@@ -406,6 +406,7 @@ load_task(struct core *core, struct job *job, struct reader *in)
     struct worker *worker;
 
     if (in->bad || index >= job->cursor || task_find(core, job->id, index) != NULL ||
+        failures >= job->attempts_max || losses >= job->lost_max ||
         flags > (LIVE_LEASED | LIVE_STOPPING) || ((flags & LIVE_LEASED) != 0) != (holder != 0) ||
         flags == LIVE_STOPPING)
         return false;

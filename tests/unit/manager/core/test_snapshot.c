@@ -1,0 +1,204 @@
+/* test_snapshot.c - what is read from a store is believed only when it is whole
+ *
+ * Method: a small history is stored.  Every prefix of every object and of the
+ * facts is refused, so is every object with a byte more; a changed byte gives
+ * an error or a core that passes core_check(), never a crash.
+ */
+#include "world.h"
+
+enum { OBJECTS_MAX = 32 };
+
+struct stored {
+    uint32_t      kinds[OBJECTS_MAX];
+    uint64_t      ids[OBJECTS_MAX];
+    struct buffer bytes[OBJECTS_MAX];
+    uint32_t      count;
+};
+
+static void
+stored_add(void *context, uint32_t kind, uint64_t id, struct slice bytes)
+{
+    struct stored *stored = context;
+
+    assert_true(stored->count < OBJECTS_MAX);
+    stored->kinds[stored->count] = kind;
+    stored->ids[stored->count] = id;
+    buffer_append_slice(&stored->bytes[stored->count++], bytes);
+}
+
+/* Jobs that ended, run, wait; a worker with leases; a cancelled range. */
+static struct world *
+history(void)
+{
+    struct world         *world = world_new();
+    uint64_t              ann = world_client(world, "ann");
+    uint64_t              worker = world_worker(world, "node1", 3, 0);
+    struct msg_job_submit job;
+    struct buffer         after = { 0 }, range = { 0 };
+    struct wire_token     tokens[3];
+    union wire_any        m;
+
+    job = world_job(world, 1, 1);
+    world_submitted(world, ann, "ann", &job);
+    job = world_job(world, 2, 0);
+    job.attempts_max = 2;
+    world_submitted(world, ann, "ann", &job);
+    world_items(world, ann, "ann", 2, 0, 9);
+    world_expect_ack(world);
+    job = world_job(world, 3, 7);
+    wire_put_id(&after, &(struct wire_id){ 2 });
+    job.after = (struct wire_list){ buffer_slice(&after), 1 };
+    world_submitted(world, ann, "ann", &job);
+    wire_put_range(&range, &(struct wire_range){ 4, 5 });
+    m.job_cancel = (struct msg_job_cancel){ 2, 0, { buffer_slice(&range), 1 } };
+    world_step(world, 0, ann, ROLE_CLIENT, "ann", MSG_TYPE_JOB_CANCEL, &m);
+    world_expect_ack(world);
+    world_turn(world, 1);
+    assert_int_equal(world_leases(world, tokens, NULL, 3), 3);
+    world_next(world);
+    world_finish(world, worker, tokens[0], OUTCOME_SUCCEEDED, 1);
+    world_finish(world, worker, tokens[1], OUTCOME_EXITED, 1);
+    m.result_chunk = (struct msg_result_chunk){ tokens[2], 0, 0, slice_text("out") };
+    world_step(world, 0, worker, ROLE_WORKER, "fleet", MSG_TYPE_RESULT_CHUNK, &m);
+    world_turn(world, 1);
+    buffer_free(&after);
+    buffer_free(&range);
+    return world;
+}
+
+static void
+stored_free(struct stored *stored)
+{
+    for (uint32_t i = 0; i < stored->count; i++)
+        buffer_free(&stored->bytes[i]);
+}
+
+static void
+objects_whole(void **state)
+{
+    struct world *world = history();
+    struct stored stored = { 0 };
+    struct core  *core;
+
+    (void)state;
+    core_checkpoint(world->core, stored_add, &stored);
+    assert_true(stored.count >= 7);
+    core = core_new(&world->config);
+    for (uint32_t i = 0; i < stored.count; i++)
+        assert_int_equal(core_load(core, stored.kinds[i], stored.ids[i],
+                                   buffer_slice(&stored.bytes[i])), MUSTER_OK);
+    assert_int_equal(core_replay(core, slice_of(NULL, 0)), MUSTER_OK);
+    assert_true(core_digest(core) == core_digest(world->core));
+    core_check(core);
+    core_free(core);
+    stored_free(&stored);
+    stored.count = 0;
+    core_checkpoint(world->core, stored_add, &stored);
+    assert_int_equal(stored.count, 0);          /* nothing has changed since */
+    world_free(world);
+}
+
+static void
+objects_cut(void **state)
+{
+    struct world *world = history();
+    struct stored stored = { 0 };
+
+    (void)state;
+    core_checkpoint(world->core, stored_add, &stored);
+    for (uint32_t i = 0; i < stored.count; i++) {
+        buffer_append(&stored.bytes[i], "", 1);
+        for (size_t bytes = 0; bytes <= stored.bytes[i].bytes; bytes++) {
+            struct core *core = core_new(&world->config);
+            muster_err   err;
+
+            err = core_load(core, stored.kinds[i], stored.ids[i],
+                            slice_cut(buffer_slice(&stored.bytes[i]), 0, bytes));
+            assert_int_equal(err, bytes + 1 == stored.bytes[i].bytes ? MUSTER_OK
+                                                                     : MUSTER_ERR_INVALID);
+            core_free(core);
+        }
+    }
+    stored_free(&stored);
+    world_free(world);
+}
+
+static void
+facts_cut(void **state)
+{
+    struct world *world = history();
+    struct slice  log = buffer_slice(&world->log);
+    uint32_t      good = 0;
+
+    (void)state;
+    for (size_t bytes = 0; bytes <= log.bytes; bytes++) {
+        struct core *core = core_new(&world->config);
+        muster_err   err = core_replay(core, slice_cut(log, 0, bytes));
+
+        assert_true(err == MUSTER_OK || err == MUSTER_ERR_INVALID);
+        good += err == MUSTER_OK;
+        core_free(core);
+    }
+    assert_true(good > 5 && good < log.bytes / 2);      /* only where a record ends */
+    world_free(world);
+}
+
+static void
+facts_changed(void **state)
+{
+    struct world *world = history();
+
+    (void)state;
+    for (size_t at = 0; at < world->log.bytes; at++) {
+        for (uint32_t bit = 0; bit < 8; bit++) {
+            struct core *core = core_new(&world->config);
+
+            world->log.data[at] ^= (uint8_t)(1u << bit);
+            if (core_replay(core, buffer_slice(&world->log)) == MUSTER_OK)
+                core_check(core);
+            world->log.data[at] ^= (uint8_t)(1u << bit);
+            core_free(core);
+        }
+    }
+    world_free(world);
+}
+
+/* A job's chunk without its job, a lease without its worker. */
+static void
+objects_missing(void **state)
+{
+    struct world *world = history();
+    struct stored stored = { 0 };
+
+    (void)state;
+    core_checkpoint(world->core, stored_add, &stored);
+    for (uint32_t left_out = 0; left_out < stored.count; left_out++) {
+        struct core *core = core_new(&world->config);
+        muster_err   err;
+
+        for (uint32_t i = 0; i < stored.count; i++) {
+            if (i != left_out)
+                assert_int_equal(core_load(core, stored.kinds[i], stored.ids[i],
+                                           buffer_slice(&stored.bytes[i])), MUSTER_OK);
+        }
+        err = core_replay(core, slice_of(NULL, 0));
+        assert_true(err == MUSTER_OK || err == MUSTER_ERR_INVALID);
+        if (stored.kinds[left_out] == 3 && stored.ids[left_out] == 2)
+            assert_int_equal(err, MUSTER_ERR_INVALID);
+        core_free(core);
+    }
+    stored_free(&stored);
+    world_free(world);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_whole),   cmocka_unit_test(objects_cut),
+        cmocka_unit_test(facts_cut),       cmocka_unit_test(facts_changed),
+        cmocka_unit_test(objects_missing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
