@@ -14,7 +14,7 @@
 enum {
     JOBS_NEXT_MS    = 8000,        /* between two plans */
     JOBS_BLOCK_MAX  = 12,          /* items in a block */
-    JOBS_REPEAT     = 150,         /* per 1,000 submissions: the same again, much later */
+    JOBS_REPEAT     = 150,         /* per 1,000 submissions: the same again */
     JOBS_CONFLICT   = 50,          /* the same key with other content */
 };
 
@@ -32,6 +32,7 @@ struct client_job {
 
 static void job_submit(struct client_job *job, bool other_content, client_answer_fn *answer);
 static void job_items(struct client_job *job);
+static void on_conflict(struct client_request *request, uint16_t type, const union wire_any *m);
 static void job_follow(struct client_job *job);
 
 /* May the manager have ended it for a reason of its own? */
@@ -89,6 +90,8 @@ on_submitted(struct client_request *request, uint16_t type, const union wire_any
     history_told(job->node->sim->history, job->plan, m->job_submitted.job);
     job->job = m->job_submitted.job;
     job->items = m->job_submitted.items;
+    if (sim_chance(job->node->sim, JOBS_CONFLICT))
+        job_submit(job, true, on_conflict);
     if (job->plan->cancel_after_ms > 0)
         sim_at(job->node->sim, &job->cancel,
                job->node->sim->now_ms + job->plan->cancel_after_ms);
@@ -333,8 +336,6 @@ fire_submit(struct sim_event *event)
     job_submit(job, false, on_submitted);
     if (sim_chance(sim, JOBS_REPEAT))
         job_submit(job, false, on_repeated);
-    if (sim_chance(sim, JOBS_CONFLICT))
-        job_submit(job, true, on_conflict);
     sim_at(sim, event, sim->now_ms + sim_random(sim, JOBS_NEXT_MS));
 }
 

@@ -116,8 +116,12 @@ void
 weather_heal(struct sim *sim)
 {
     manager_heal(sim->manager);
-    for (uint32_t i = 0; i < sim->worker_count; i++)
+    for (uint32_t i = 0; i < sim->worker_count; i++) {
+        manager_slow(sim->manager, net_side_peer(worker_side(sim->workers[i])), false);
         worker_heal(sim->workers[i]);
-    for (uint32_t i = 0; i < sim->client_count; i++)
+    }
+    for (uint32_t i = 0; i < sim->client_count; i++) {
+        manager_slow(sim->manager, net_side_peer(&sim->clients[i]->side), false);
         client_heal(sim->clients[i]);
+    }
 }
