@@ -17,7 +17,8 @@ static const char *const config_levels[] = { "error", "warn", "info", "debug", N
 
 static const struct setting config_table[] = {
     { "dir", "DIR", SETTING_TEXT, AT(dir),
-      "state directory with manager.key and authorized_keys,\nas `muster key init DIR` makes it (required)", NULL },
+      "state directory with manager.key and authorized_keys,\n"
+      "as `muster key init DIR` makes it (required)", NULL },
     { "listen", "ENDPOINT", SETTING_TEXT, AT(listen),
       "tcp://ADDRESS:PORT or ipc://PATH;\ndefault tcp://127.0.0.1:7717, this machine alone", NULL },
     { "replace", NULL, SETTING_FLAG, AT(replace),
@@ -84,8 +85,8 @@ config_read(struct config *config, int argc, char **argv, struct muster_error *e
                          "--dir is missing; `muster key init DIR` makes one");
     /* Three beats must fit into a term, or one lost beat would end leases. */
     if (config->lease_ms < LEASE_MS_MIN || config->lease_ms > LEASE_MS_LIMIT)
-        return error_set(error, MUSTER_ERR_INVALID, "--lease: between %us and %us", LEASE_MS_MIN / 1000,
-                         LEASE_MS_LIMIT / 1000);
+        return error_set(error, MUSTER_ERR_INVALID, "--lease: between %us and %us",
+                         LEASE_MS_MIN / 1000, LEASE_MS_LIMIT / 1000);
     if (config->session_ms < config->lease_ms)
         return error_set(error, MUSTER_ERR_INVALID, "--session: not shorter than --lease");
     return MUSTER_OK;
@@ -107,9 +108,10 @@ config_help(void)
          "\n"
          "Examples:\n"
          "  muster key init /var/lib/muster\n"
-         "  muster-manager --dir /var/lib/muster                              # this machine only\n"
-         "  muster-manager --dir /var/lib/muster --listen tcp://0.0.0.0:7717  # the cluster\n"
-         "  muster-manager --dir /var/lib/muster --replace                    # after an upgrade\n"
+         "  # this machine only; the whole network; after an upgrade\n"
+         "  muster-manager --dir /var/lib/muster\n"
+         "  muster-manager --dir /var/lib/muster --listen tcp://0.0.0.0:7717\n"
+         "  muster-manager --dir /var/lib/muster --listen tcp://0.0.0.0:7717 --replace\n"
          "\n"
          "Exit status: 0 stopped as asked, 2 usage, 69 address in use, 73 another manager\n"
          "holds DIR, 74 disk or store failed, 78 a key file is damaged or unsafe.");

@@ -27,8 +27,9 @@ instance_check_dir(const char *dir, struct muster_error *error)
         return error_set(error, MUSTER_ERR_KEY_FILE, "%s belongs to uid %u, not to us", dir,
                          (unsigned)st.st_uid);
     if ((st.st_mode & 077) != 0)
-        return error_set(error, MUSTER_ERR_KEY_FILE, "%s is open to others (mode %03o): chmod 700 %s",
-                         dir, (unsigned)(st.st_mode & 0777), dir);
+        return error_set(error, MUSTER_ERR_KEY_FILE,
+                         "%s is open to others (mode %03o): chmod 700 %s", dir,
+                         (unsigned)(st.st_mode & 0777), dir);
     return MUSTER_OK;
 }
 

@@ -65,7 +65,7 @@ rule_blanks() {
 
 rule_columns() {
     local list
-    mapfile -t list < <(files '*.c' '*.h' '*.def' '*.sh')
+    mapfile -t list < <(files '*.c' '*.h' '*.def')
     offences "^.{$((COLUMNS_MAX + 1))}" "more than $COLUMNS_MAX columns" "${list[@]}"
 }
 
