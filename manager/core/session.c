@@ -15,6 +15,7 @@
  */
 #include <stdio.h>
 
+#include "plant.h"
 #include "state.h"
 
 struct session *
@@ -70,7 +71,8 @@ session_dirty(struct core *core, struct session *session)
 static uint64_t
 session_term_ms(const struct core *core, const struct session *session)
 {
-    return session->worker != NULL ? core->config.lease_ms : core->config.session_ms;
+    return session->worker != NULL ? PLANT_LEASE_MS(core->config.lease_ms)
+                                   : core->config.session_ms;
 }
 
 /* A fresh term from now on. */

@@ -409,7 +409,7 @@ task_attempt(const struct task *task)
     return (uint32_t)task->failures + task->losses + 1;
 }
 struct wire_token task_token(const struct task *task);
-bool         token_equal(const struct wire_token *a, const struct wire_token *b);
+bool         token_equal(const struct wire_token *mine, const struct wire_token *shown);
 
 /* Tasks of a job as runs in the same state, in the order of their indexes. */
 struct task_run {

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "plant.h"
 #include "state.h"
 
 /* ---- the description ---- */
@@ -147,8 +148,8 @@ submit_known(const struct core *core, const struct user *user, const struct msg_
 {
     struct job *job = map_get(&core->dedup, job_dedup_hash(user, m->dedup_hi, m->dedup_lo));
 
-    while (job != NULL &&
-           (job->user != user || job->dedup_hi != m->dedup_hi || job->dedup_lo != m->dedup_lo))
+    while (job != NULL && PLANT_OTHER_KEY(job->user != user || job->dedup_hi != m->dedup_hi ||
+                                          job->dedup_lo != m->dedup_lo))
         job = job->dedup_next;
     return job;
 }
@@ -337,8 +338,8 @@ step_job_stdin(struct core *core, const struct step *step, const union wire_any 
     } else if (m->offset != job->stdin_have || end > job->stdin_bytes) {
         effects_error(step->fx, session, step->request, MUSTER_ERR_STATE,
                       "input at %llu to %llu, but job %llu has %u of %u bytes",
-                      (unsigned long long)m->offset, (unsigned long long)end, (unsigned long long)m->job, job->stdin_have,
-                      job->stdin_bytes);
+                      (unsigned long long)m->offset, (unsigned long long)end,
+                      (unsigned long long)m->job, job->stdin_have, job->stdin_bytes);
     } else if (input_room(core, step)) {
         record.stdin_added.job = job->id;
         record.stdin_added.body = job->body_next;

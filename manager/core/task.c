@@ -21,6 +21,7 @@
  * 1. A live task is in no mark, and below cursor.
  * 2. Structs come from slabs: no allocation per task.
  */
+#include "plant.h"
 #include "state.h"
 
 #define BIT(n) (1u << (n))
@@ -53,10 +54,10 @@ task_token(const struct task *task)
 }
 
 bool
-token_equal(const struct wire_token *a, const struct wire_token *b)
+token_equal(const struct wire_token *mine, const struct wire_token *shown)
 {
-    return a->job == b->job && a->index == b->index && a->attempt == b->attempt &&
-           a->epoch == b->epoch;
+    return mine->job == shown->job && mine->index == shown->index &&
+           PLANT_SAME(mine->attempt, shown->attempt) && PLANT_SAME(mine->epoch, shown->epoch);
 }
 
 static void

@@ -320,7 +320,7 @@ apply_retried(struct history *history, const struct note *note)
     for (uint32_t i = 0; i < plan->total; i++) {
         struct hist_task *task = &plan->tasks[i];
 
-        if (!task->done || (note->failed_only && task->outcome == OUTCOME_SUCCEEDED))
+        if (task->done && note->failed_only && task->outcome == OUTCOME_SUCCEEDED)
             continue;
         task->done = false;
         task->failures = 0;
