@@ -238,7 +238,9 @@ apply_items_added(struct core *core, const struct record_items_added *it)
     struct job *job = job_find(core, it->job);
 
     refs_add(&job->refs[REFS_ITEMS],
-             &(struct ref){ .body = (uint32_t)it->body, .a = job->total, .b = (uint32_t)it->count });
+             &(struct ref){ .body = (uint32_t)it->body,
+                            .a = job->total,
+                            .b = (uint32_t)it->count });
     job->total += (uint32_t)it->count;
     job->fresh += (uint32_t)it->count;
     job->body_next = (uint32_t)it->body + 1;

@@ -18,25 +18,24 @@
 /* ---- canonical needs ---- */
 
 static int
+slice_compare(struct slice a, struct slice b)
+{
+    int order = memcmp(a.data, b.data, a.bytes < b.bytes ? a.bytes : b.bytes);
+
+    return order != 0 ? order : (a.bytes > b.bytes) - (a.bytes < b.bytes);
+}
+
+static int
 resource_compare(const void *a, const void *b)
 {
-    const struct wire_resource *x = a;
-    const struct wire_resource *y = b;
-    size_t                      bytes = x->name.bytes < y->name.bytes ? x->name.bytes : y->name.bytes;
-    int                         order = memcmp(x->name.data, y->name.data, bytes);
-
-    return order != 0 ? order : (x->name.bytes > y->name.bytes) - (x->name.bytes < y->name.bytes);
+    return slice_compare(((const struct wire_resource *)a)->name,
+                         ((const struct wire_resource *)b)->name);
 }
 
 static int
 text_compare(const void *a, const void *b)
 {
-    const struct wire_text *x = a;
-    const struct wire_text *y = b;
-    size_t                  bytes = x->text.bytes < y->text.bytes ? x->text.bytes : y->text.bytes;
-    int                     order = memcmp(x->text.data, y->text.data, bytes);
-
-    return order != 0 ? order : (x->text.bytes > y->text.bytes) - (x->text.bytes < y->text.bytes);
+    return slice_compare(((const struct wire_text *)a)->text, ((const struct wire_text *)b)->text);
 }
 
 static muster_err
@@ -49,7 +48,8 @@ canonical_resources(const struct wire_list *list, struct buffer *out, uint32_t *
 
     assert(list->count <= RESOURCES_MAX);
     for (uint32_t i = 0; i < list->count; i++) {
-        if (!wire_get_resource(&in, &items[count]) || !parse_name(items[count].name, NAME_BYTES_MAX)) {
+        if (!wire_get_resource(&in, &items[count]) ||
+            !parse_name(items[count].name, NAME_BYTES_MAX)) {
             *what_out = "a resource's name must be of letters, digits, '.', '_' and '-'";
             return MUSTER_ERR_INVALID;
         }

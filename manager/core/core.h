@@ -83,7 +83,8 @@ uint64_t core_epoch(const struct core *core);
 bool core_stopping(const struct core *core);
 
 /* ---- checkpoint: every object that changed since the last one ---- */
-typedef void core_object_fn(void *context, uint32_t kind, uint64_t id, struct slice bytes /* NULL: gone */);
+/* bytes.data NULL: the object is gone. */
+typedef void core_object_fn(void *context, uint32_t kind, uint64_t id, struct slice bytes);
 void core_checkpoint(struct core *core, core_object_fn *each, void *context);
 
 /* ---- for the simulator and the tests: aborts when an invariant is broken ---- */
@@ -92,8 +93,8 @@ void core_check(const struct core *core);
 uint64_t core_digest(const struct core *core);
 
 struct core_counters {
-    uint64_t jobs, jobs_unfinished, tasks_running, tasks_finished, tasks_failed, leases, leases_expired,
-             returns, stale, sessions, workers, polls, retries, refused;
+    uint64_t jobs, jobs_unfinished, tasks_running, tasks_finished, tasks_failed, leases,
+             leases_expired, returns, stale, sessions, workers, polls, retries, refused;
 };
 void core_count(const struct core *core, struct core_counters *out);
 

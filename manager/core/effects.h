@@ -79,7 +79,7 @@ struct effects {
     struct effect_body_get *gets;      uint32_t get_count, get_capacity;
     struct effect_body     *bodies;    uint32_t body_count, body_capacity;
     uint64_t               *pruned;    uint32_t pruned_count, pruned_capacity;
-    uint64_t               *ended;     uint32_t ended_count, ended_capacity;   /* sessions that ended */
+    uint64_t               *ended;     uint32_t ended_count, ended_capacity;   /* sessions */
     uint64_t                opened;    /* session that the last HELLO got; 0: refused */
 };
 

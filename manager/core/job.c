@@ -438,7 +438,8 @@ job_fail_waiters(struct core *core, const struct job *job, struct effects *fx)
 
     if (ring == NULL || job->state == JOB_SUCCEEDED)
         return;
-    snprintf(reason, sizeof(reason), "job %llu, which it waits for, %s", (unsigned long long)job->id,
+    snprintf(reason, sizeof(reason), "job %llu, which it waits for, %s",
+             (unsigned long long)job->id,
              job->state == JOB_FAILED ? "failed" : "was cancelled");
     for (struct list *at = ring->next; at != ring; at = at->next) {
         struct edge *edge = CONTAINER(at, struct edge, link);

@@ -32,7 +32,8 @@ job_put(struct core *core, const struct job *job, struct buffer *out)
     buffer_clear(ids);
     for (uint32_t i = 0; job->after != NULL && i < job->after->count; i++)
         wire_put_id(ids, &(struct wire_id){ job->after->edges[i].on });
-    info.after = (struct wire_list){ buffer_slice(ids), job->after != NULL ? job->after->count : 0 };
+    info.after.bytes = buffer_slice(ids);
+    info.after.count = job->after != NULL ? job->after->count : 0;
     wire_put_job(out, &info);
 }
 

@@ -277,7 +277,8 @@ output_refs(const struct job *job, uint32_t index, uint32_t *count_out)
     while (end > 0 && (outputs->items[end - 1].a != index || outputs->items[end - 1].c >> 1 == 0))
         end--;
     first = end;
-    while (first > 0 && outputs->items[first - 1].a == index && outputs->items[first - 1].c >> 1 > 0)
+    while (first > 0 && outputs->items[first - 1].a == index &&
+           outputs->items[first - 1].c >> 1 > 0)
         first--;
     *count_out = end - first;
     return end > 0 ? &outputs->items[first] : NULL;

@@ -147,12 +147,18 @@ struct output_case {
 };
 
 static const struct output_case output_cases[] = {
-    { "from a chunk",            { 4, 9 }, { 5, 5 }, { 0, 0 }, 4, 10, true, 1, 14 },
-    { "from its beginning",      { 4, 9 }, { 5, 5 }, { 0, 0 }, 4, 4, true, 0, 14 },
-    { "from the inline part",    { 4, 9 }, { 5, 5 }, { 0, 0 }, 4, 3, false, 0, 0 },
-    { "a chunk that came twice", { 4, 4 }, { 5, 5 }, { 0, 0 }, 4, 8, true, 4, 9 },
-    { "a gap between chunks",    { 4, 10 }, { 5, 5 }, { 0, MUSTER_ERR_INVALID }, 4, 8, true, 4, 9 },
-    { "a gap behind the inline part: chunks are dropped", { 6, 11 }, { 5, 5 }, { 0, 0 }, 4, 8, false, 0, 0 },
+    { "from a chunk",
+      { 4, 9 }, { 5, 5 }, { 0, 0 }, 4, 10, true, 1, 14 },
+    { "from its beginning",
+      { 4, 9 }, { 5, 5 }, { 0, 0 }, 4, 4, true, 0, 14 },
+    { "from the inline part",
+      { 4, 9 }, { 5, 5 }, { 0, 0 }, 4, 3, false, 0, 0 },
+    { "a chunk that came twice",
+      { 4, 4 }, { 5, 5 }, { 0, 0 }, 4, 8, true, 4, 9 },
+    { "a gap between chunks",
+      { 4, 10 }, { 5, 5 }, { 0, MUSTER_ERR_INVALID }, 4, 8, true, 4, 9 },
+    { "a gap behind the inline part: chunks are dropped",
+      { 6, 11 }, { 5, 5 }, { 0, 0 }, 4, 8, false, 0, 0 },
 };
 
 static void
@@ -172,8 +178,8 @@ output_story(void **state)
         else
             world_expect_ack(world);
     }
-    m.task_finish = (struct msg_task_finish){ .token = rw.tokens[0],
-                                              .result = { .out = slice_of("ABCDEFGH", row->inlined) } };
+    m.task_finish = (struct msg_task_finish){ .token = rw.tokens[0] };
+    m.task_finish.result.out = slice_of("ABCDEFGH", row->inlined);
     world_step(world, 0, rw.worker, ROLE_WORKER, "fleet", MSG_TYPE_TASK_FINISH, &m);
     world_expect_ack(world);
     world_turn(world, 1);

@@ -27,15 +27,23 @@ struct order_case {
 };
 
 static const struct order_case order_cases[] = {
-    { "the oldest first",           { { "ann", 2, 0, 1 }, { "ann", 2, 0, 1 } }, 1, 4, { 1, 1, 2, 2 } },
-    { "the more important first",   { { "ann", 2, 0, 1 }, { "ann", 2, 5, 1 } }, 1, 4, { 2, 2, 1, 1 } },
-    { "owners take turns",          { { "ann", 4, 0, 1 }, { "bob", 4, 0, 1 } }, 1, 6, { 1, 2, 1, 2, 1, 2 } },
-    { "importance beats fairness",  { { "ann", 3, 1, 1 }, { "bob", 3, 0, 1 } }, 1, 4, { 1, 1, 1, 2 } },
-    { "who uses more waits longer", { { "ann", 4, 0, 2 }, { "bob", 8, 0, 1 } }, 2, 4, { 1, 2, 2, 1, 2, 2 } },
-    { "no more than running_max",   { { "ann", 9, 0, 1, 2 } },                  4, 2, { 1, 1, 1, 1 } },
-    { "small work fills the hole",  { { "ann", 1, 0, 3 }, { "ann", 1, 0, 3 }, { "ann", 1, 0, 1 } },
+    { "the oldest first",
+      { { "ann", 2, 0, 1 }, { "ann", 2, 0, 1 } }, 1, 4, { 1, 1, 2, 2 } },
+    { "the more important first",
+      { { "ann", 2, 0, 1 }, { "ann", 2, 5, 1 } }, 1, 4, { 2, 2, 1, 1 } },
+    { "owners take turns",
+      { { "ann", 4, 0, 1 }, { "bob", 4, 0, 1 } }, 1, 6, { 1, 2, 1, 2, 1, 2 } },
+    { "importance beats fairness",
+      { { "ann", 3, 1, 1 }, { "bob", 3, 0, 1 } }, 1, 4, { 1, 1, 1, 2 } },
+    { "who uses more waits longer",
+      { { "ann", 4, 0, 2 }, { "bob", 8, 0, 1 } }, 2, 4, { 1, 2, 2, 1, 2, 2 } },
+    { "no more than running_max",
+      { { "ann", 9, 0, 1, 2 } },                  4, 2, { 1, 1, 1, 1 } },
+    { "small work fills the hole",
+      { { "ann", 1, 0, 3 }, { "ann", 1, 0, 3 }, { "ann", 1, 0, 1 } },
                                                                                 4, 1, { 1, 3 } },
-    { "too large for all: others run", { { "ann", 1, 0, 9 }, { "ann", 2, 0, 1 } }, 1, 2, { 2, 2 } },
+    { "too large for all: others run",
+      { { "ann", 1, 0, 9 }, { "ann", 2, 0, 1 } }, 1, 2, { 2, 2 } },
 };
 
 static void
@@ -170,7 +178,9 @@ ahead_story(void **state)
 
 /* ---- who takes leases ---- */
 
-enum silence { SILENT_NOT, SILENT_AWAY, SILENT_SLOW, SILENT_DRAINING, SILENT_DRAINED, SILENT_FAULT };
+enum silence {
+    SILENT_NOT, SILENT_AWAY, SILENT_SLOW, SILENT_DRAINING, SILENT_DRAINED, SILENT_FAULT,
+};
 
 struct silent_case {
     const char  *story;

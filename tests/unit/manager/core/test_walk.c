@@ -280,9 +280,9 @@ walk_client_act(struct walk *walk)
             walk->feeding[at] = false;
         break;
     case 5:
-        m.job_retry = (struct msg_job_retry){ .job = walk->jobs[at],
-                                              .failed_only = (uint8_t)walk_random(walk, 2),
-                                              .tasks = walk_ranges(walk, walk->items[at], &ranges) };
+        m.job_retry = (struct msg_job_retry){ .job = walk->jobs[at] };
+        m.job_retry.failed_only = (uint8_t)walk_random(walk, 2);
+        m.job_retry.tasks = walk_ranges(walk, walk->items[at], &ranges);
         if (!walk->calm)
             world_step(world, 0, walk->client, ROLE_CLIENT, "ann", MSG_TYPE_JOB_RETRY, &m);
         break;
