@@ -141,8 +141,8 @@ audit_total(const struct audit *audit)
 {
     const struct plan *plan = audit->plan;
     bool may_stop = plan->source == SOURCE_ITEMS &&
-                    (plan->cancelled || plan->session_bound || plan->after_count > 0 ||
-                     plan->abandoned);
+                    (plan->cancelled || plan->retried || plan->session_bound ||
+                     plan->after_count > 0 || plan->abandoned);
 
     if (audit->total > plan->total || (audit->total < plan->total && !may_stop))
         sim_fail(audit->history->sim, "P1: %s has ended with %u tasks instead of %u", plan->name,
