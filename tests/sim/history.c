@@ -287,11 +287,12 @@ apply_accepted(struct history *history, const struct note *note, struct plan *pl
     task->accepted = true;
     task->accepted_attempt = note->token.attempt;
     task->accepted_epoch = note->token.epoch;
-    task->outcome = note->outcome;
+    /* What was to be cancelled counts as cancelled, however it ends. */
+    task->outcome = plan->cancelled ? OUTCOME_CANCELLED : note->outcome;
     task->leased = false;
-    if (note->outcome != OUTCOME_SUCCEEDED && note->outcome != OUTCOME_CANCELLED)
+    if (task->outcome != OUTCOME_SUCCEEDED && task->outcome != OUTCOME_CANCELLED)
         task->failures++;
-    task->done = note->outcome == OUTCOME_SUCCEEDED || note->outcome == OUTCOME_CANCELLED ||
+    task->done = task->outcome == OUTCOME_SUCCEEDED || task->outcome == OUTCOME_CANCELLED ||
                  task->failures >= attempts;
 }
 
@@ -322,7 +323,8 @@ apply_retried(struct history *history, const struct note *note)
     for (uint32_t i = 0; i < plan->total; i++) {
         struct hist_task *task = &plan->tasks[i];
 
-        if (task->done && note->failed_only && task->outcome == OUTCOME_SUCCEEDED)
+        if (task->done && note->failed_only && task->outcome == OUTCOME_SUCCEEDED &&
+            !plan->session_bound)
             continue;
         task->done = false;
         task->failures = 0;
