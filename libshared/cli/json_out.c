@@ -83,7 +83,8 @@ json_out_write(const char *text, size_t bytes, void *context)
 int
 json_out_print(json_t *value)
 {
-    int failed = json_dump_callback(value, json_out_write, NULL, JSON_INDENT(2) | JSON_OUT_PRECISION);
+    int failed = json_dump_callback(value, json_out_write, NULL,
+                                    JSON_INDENT(2) | JSON_OUT_PRECISION);
 
     json_decref(value);
     if (failed == 0)
