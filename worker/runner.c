@@ -256,10 +256,11 @@ runner_watch(struct runner *runner, uint64_t task, bool on)
 {
     struct place *place = map_get(&runner->running, task);
 
-    if (place == NULL || place->watched == on)
+    if (place == NULL)
         return;
     place->watched = on;
-    /* Who starts to watch sees the beginning, as far as it is in memory. */
+    /* Who starts to watch sees the beginning, as far as it is in memory; others
+     * who watched before drop by its offset what they have seen. */
     for (uint8_t stream = 0; stream < 2 && on; stream++)
         output_live(runner, place, stream, 0, capture_inline(&place->captures[stream]));
 }

@@ -1,9 +1,9 @@
 /* follow.c - live output on its way from a worker to those who follow a task
  *
  * 1. All of it is volatile and may be lost: what is kept comes with the result.
- * 2. A worker is told to send while someone follows, once per lease.  Answers
- *    of a turn go out before its leases, so that a worker hears of a follower
- *    of a new lease one turn later.
+ * 2. A worker is told to send while someone follows, once per lease and
+ *    follower.  Answers of a turn go out before its leases, so that a worker
+ *    hears of a follower of a new lease one turn later.
  */
 #include "state.h"
 
@@ -142,6 +142,7 @@ step_follow(struct core *core, const struct step *step, const union wire_any *m)
     struct job   *job = job_asked(core, step->session, step->request, follow->job, step->fx);
     struct task  *task;
     struct watch *watch;
+    bool          fresh;
 
     if (job == NULL)
         return;
@@ -155,12 +156,14 @@ step_follow(struct core *core, const struct step *step, const union wire_any *m)
     if (task != NULL && task->state != TASK_LEASED)
         task = NULL;
     watch = watch_find(step->session, job->id, follow->index);
+    fresh = follow->on && watch == NULL;
     if (follow->on)
         watch_start(core, step, job->id, follow->index);
     else if (watch != NULL)
         watch_free(core, watch);
-    if (task != NULL && task->watched != (watch_ring(core, task) != NULL)) {
-        task->watched = !task->watched;
+    /* A new follower wants the beginning, though others have seen it. */
+    if (task != NULL && (fresh || task->watched != (watch_ring(core, task) != NULL))) {
+        task->watched = watch_ring(core, task) != NULL;
         watch_send(task, task->watched, step->fx);
     }
     effects_ack(step->fx, step->session->id, step->request, task != NULL);

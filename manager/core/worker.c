@@ -213,8 +213,9 @@ worker_lose(struct core *core, struct worker *worker, struct effects *fx)
     worker_refresh(core, worker);
     while (!list_empty(&worker->leases))
         lease_lost(core, CONTAINER(worker->leases.next, struct task, link), fx);
+    /* What waited behind them never ran: it is not to blame. */
     while (!list_empty(&worker->ahead))
-        lease_lost(core, CONTAINER(worker->ahead.next, struct task, link), fx);
+        lease_returned(core, CONTAINER(worker->ahead.next, struct task, link), fx);
 }
 
 /* ---- JOIN ---- */

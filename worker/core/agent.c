@@ -495,7 +495,10 @@ on_watch(struct agent *agent, const struct msg_task_watch *m, struct agent_actio
 {
     struct held *held = held_find(agent, &m->token);
 
-    if (held != NULL && held->state == HELD_RUNNING)
+    if (held == NULL)
+        return;
+    held->watched = m->on;              /* one that waits is watched from its start */
+    if (held->state == HELD_RUNNING)
         agent_act(actions, AGENT_WATCH, held)->on = m->on;
 }
 
@@ -509,6 +512,10 @@ on_session_message(struct agent *agent, uint64_t now_ms, uint64_t request, uint1
         on_joined(agent, now_ms, request, &m->worker_joined, actions);
         break;
     case MSG_TYPE_TASK_LEASE:
+        /* Before the joining is done it is an older lease, which our JOIN did
+         * not name: the manager has taken it back. */
+        if (agent->state != STATE_JOINED)
+            break;
         tasks_lease(agent, now_ms, &m->task_lease, actions);
         agent->idle_since_ms = now_ms;
         break;

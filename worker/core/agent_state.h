@@ -39,6 +39,7 @@ struct held {
     uint32_t          pid;
     bool              told;              /* RUNNING: the manager knows its pid */
     bool              cancelled;         /* RUNNING: TASK_KILL came */
+    bool              watched;           /* someone follows its output */
     bool              returns;           /* ENDING: goes back when it is dead */
     bool              spooled;           /* FINISHED */
     bool              sent;              /* FINISHED: in this joining */

@@ -249,6 +249,8 @@ held_start(struct agent *agent, struct held *held, struct agent_actions *actions
     action = agent_act(actions, AGENT_START, held);
     action->spec = &held->job->spec;
     action->input = held->input;
+    if (held->watched)
+        agent_act(actions, AGENT_WATCH, held)->on = true;
 }
 
 /* Give back what the task took: it is dead. */
