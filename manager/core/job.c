@@ -472,6 +472,19 @@ job_settle(struct core *core, struct job *job, struct effects *fx)
     job_fail_waiters(core, job, fx);
 }
 
+/* Those who still wait for its results (slow peers, say) hear that it is gone. */
+static void
+prune_polls(struct core *core, struct job *job, struct effects *fx)
+{
+    while (job->active != NULL && !list_empty(&job->active->polls)) {
+        struct poll *poll = CONTAINER(job->active->polls.next, struct poll, job_link);
+
+        effects_error(fx, poll->session->id, poll->request, MUSTER_ERR_NOT_FOUND,
+                      "job %llu was removed from the history", (unsigned long long)job->id);
+        poll_free(core, poll);
+    }
+}
+
 void
 job_prune(struct core *core, struct effects *fx)
 {
@@ -490,6 +503,7 @@ job_prune(struct core *core, struct effects *fx)
             break;
         if (map_get(&core->waiters, job->id) != NULL)
             continue;
+        prune_polls(core, job, fx);
         record.job_pruned.job = job->id;
         effects_prune(fx, job->id);
         core_fact(core, fx, &record);
