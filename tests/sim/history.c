@@ -257,6 +257,7 @@ apply_leased(struct history *history, const struct note *note)
         check_after(history, plan);
     task->leased = true;
     task->known = true;
+    task->leases++;
     task->expired = false;
     task->attempt = note->token.attempt;
     task->epoch = note->token.epoch;
@@ -340,7 +341,7 @@ apply_pruned(struct history *history, const struct note *note)
 
     plan->pruned = true;
     for (uint32_t i = 0; i < plan->total && !may_stop; i++)
-        if (!plan->tasks[i].accepted && plan->tasks[i].starts < HIST_LOST_MIN)
+        if (!plan->tasks[i].accepted && plan->tasks[i].leases < HIST_LOST_MIN)
             sim_fail(history->sim, "P1: %s is pruned before its task %u has ended", plan->name,
                      i);
 }

@@ -22,7 +22,7 @@ struct hist_task {
     uint8_t  outcome;
     bool     done;             /* for good */
     uint32_t failures;
-    uint32_t starts;
+    uint32_t leases, starts;   /* ever */
     uint32_t start_attempt;    /* the newest start */
     uint64_t start_epoch;
 };
