@@ -114,5 +114,5 @@ config_help(void)
          "  muster-manager --dir /var/lib/muster --listen tcp://0.0.0.0:7717 --replace\n"
          "\n"
          "Exit status: 0 stopped as asked, 2 usage, 69 address in use, 73 another manager\n"
-         "holds DIR, 74 disk or store failed, 78 a key file is damaged or unsafe.");
+         "holds DIR, 72 the disk is full, 74 the store failed, 78 a key file is damaged or unsafe.");
 }

@@ -253,7 +253,8 @@ config_help(void)
          "  muster-worker ... --task-user batch            # as root: tasks cannot read the key\n"
          "  muster-worker ... --idle-timeout 10m --on-manager-lost finish   # on a batch node\n"
          "\n"
-         "Exit status: 0 ended as asked, 2 usage, 69 the manager is lost, 73 another worker\n"
-         "holds the spool folder, 76 a manager of another version, 77 the key was refused or\n"
-         "belongs to another manager or role, 78 the key file is damaged or unsafe.");
+         "Exit status: 0 ended as asked, 2 usage, 67 the key has another role, 68 it belongs to\n"
+         "another manager, 69 the manager is lost, 72 the disk is full, 73 another worker holds\n"
+         "the spool folder, 76 a manager of another version, 77 the manager refused the key,\n"
+         "78 the key file is damaged or unsafe.");
 }

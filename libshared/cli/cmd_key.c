@@ -50,6 +50,7 @@ static const struct exit_row key_exits[] = {
     { "0", "done" },
     { "2", "the command line is wrong" },
     { "66", "no such folder or key" },
+    { "72", "the disk is full" },
     { "73", "it exists already; nothing was changed" },
     { "74", "a file could not be read or written" },
     { "78", "a key file is damaged or not safe to use" },

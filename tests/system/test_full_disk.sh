@@ -15,7 +15,7 @@ story "old work ends and new work is refused while the disk is full"
 job=$(muster submit --array 1-3 --env "GO=$tmp/go" -- sh -c 'until [ -e "$GO" ]; do sleep 0.1; done; echo {}')
 eventually 10 "it runs" job_is "$job" running
 head -c 17M /dev/zero >"$tmp/small/ballast" 2>/dev/null
-refused() { muster submit -- true 2>"$tmp/err"; [ $? = 74 ]; }
+refused() { muster submit -- true 2>"$tmp/err"; [ $? = 72 ]; }
 eventually 20 "new work is refused" refused
 contains "it says why" "$(<"$tmp/err")" disk
 touch "$tmp/go"

@@ -6,14 +6,17 @@ manager
 worker one --cpus 1
 check "a good key" timeout 10 muster run -- true
 
-story "a key that the manager does not know"
+story "a key of another manager"
 check "another house" muster key init "$tmp/other" >/dev/null
-sed "s/x/x/" "$tmp/other/client.authkey" >/dev/null
-status_of 77 timeout 15 muster --authkey-file "$tmp/other/client.authkey" jobs
+status_of 68 timeout 15 muster --authkey-file "$tmp/other/client.authkey" jobs
 contains "says so" "$err" "key"
 
-story "a revoked key is refused, and its live session ends within a second"
+story "a key that the manager does not know (yet)"
 check "add" muster key add "$dir" --role client --name guest >/dev/null
+status_of 77 timeout 15 muster --authkey-file "$dir/guest.authkey" jobs
+contains "what to do" "$err" "muster key add"
+
+story "a revoked key is refused, and its live session ends within a second"
 kill -HUP "${pid_of[manager]}"
 guest() { MUSTER_AUTHKEY_FILE=$dir/guest.authkey muster "$@"; }
 eventually 5 "it is admitted" guest jobs
@@ -35,10 +38,10 @@ status_of 66 muster cancel "$job"
 check "an admin may" admin cancel "$job"
 
 story "a role that may not: a worker's key submits, a client's key drains"
-status_of 77 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster submit -- true
+status_of 67 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster submit -- true
 status_of 125 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster run -- true
-status_of 77 muster shutdown
-status_of 77 timeout 15 muster-worker --connect "$address" --authkey-file "$dir/client.authkey" --spool "$tmp/sp"
+status_of 67 muster shutdown
+status_of 67 timeout 15 muster-worker --connect "$address" --authkey-file "$dir/client.authkey" --spool "$tmp/sp"
 
 story "a typo in the key is not a wrong key"
 sed 's/[0-9a-f]$/g/; s/\(.*\)a/\1b/' "$dir/client.authkey" >"$tmp/typo.authkey"

@@ -96,9 +96,9 @@ equal "nothing of ours leaks" "$(muster run -- sh -c 'env | grep -c AUTHKEY')" 0
 story "workers, status, drain, shutdown"
 contains "workers" "$(muster workers)" two
 contains "status" "$(muster status)" tasks
-status_of 77 muster drain two
+status_of 67 muster drain two
 check "drain" admin drain two
 eventually 10 "two is draining or gone" bash -c "muster workers | grep two | grep -q drain || ! muster workers | grep -q two"
-status_of 77 muster shutdown
+status_of 67 muster shutdown
 check "shutdown" admin shutdown
 eventually 15 "the manager has ended" dead "${pid_of[manager]}"

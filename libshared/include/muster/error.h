@@ -20,7 +20,7 @@ extern "C" {
      "")                                                                       \
   X( 1, INVALID,      2,  "malformed or not allowed here",                     \
      "check the arguments against the manual")                                 \
-  X( 2, DENIED,       77, "this key may not do that",                          \
+  X( 2, DENIED,       67, "this key may not do that",                          \
      "use a key of another role, or ask whoever runs the manager")             \
   X( 3, NOT_FOUND,    66, "no such object",                                    \
      "list what exists with `muster jobs` or `muster workers`")                \
@@ -42,7 +42,7 @@ extern "C" {
      "nothing was undone; ask for the state before repeating")                 \
   X(12, AUTH,         77, "the manager refused this key",                      \
      "enrol the key with `muster key add`, or check that it was not revoked")  \
-  X(13, WRONG_MANAGER,77, "the other side does not hold the expected manager key", \
+  X(13, WRONG_MANAGER,68, "the other side does not hold the expected manager key", \
      "check the address, and that the authkey file belongs to this manager")   \
   X(14, VERSION,      76, "the manager speaks another protocol version",       \
      "install matching versions of muster on both sides")                      \
@@ -54,7 +54,7 @@ extern "C" {
      "see the detail")                                                         \
   X(18, NO_MEMORY,    71, "out of memory",                                     \
      "give it more memory or ask for less at a time")                          \
-  X(19, NO_SPACE,     74, "the manager's disk is full",                        \
+  X(19, NO_SPACE,     72, "the manager's disk is full",                        \
      "free space in the manager's directory; running work still ends")         \
   X(20, TOO_LARGE,    65, "larger than the limit",                             \
      "split it, or pass a file name instead of its content")                   \
