@@ -25,6 +25,7 @@ history_free(struct history *history)
         free(history->plans[i]);
     }
     free(history->plans);
+    buffer_free(&history->accepted);
     free(history->runs);
     free(history->sessions);
     free(history);
@@ -264,6 +265,19 @@ apply_leased(struct history *history, const struct note *note)
     task->session = note->session;
 }
 
+/* Was this very result acknowledged earlier, perhaps before a retry of the job? */
+static bool
+accepted_before(const struct history *history, const struct wire_token *token)
+{
+    const struct wire_token *tokens = (const void *)history->accepted.data;
+
+    for (size_t i = 0; i < history->accepted.bytes / sizeof(*tokens); i++)
+        if (tokens[i].job == token->job && tokens[i].index == token->index &&
+            token_is(&tokens[i], token->attempt, token->epoch))
+            return true;
+    return false;
+}
+
 /* A result was acknowledged as the one of its task. */
 static void
 apply_accepted(struct history *history, const struct note *note, struct plan *plan,
@@ -272,7 +286,7 @@ apply_accepted(struct history *history, const struct note *note, struct plan *pl
     const struct hist_session *session = session_of(history, note->session);
     uint32_t                   attempts = plan->attempts_max > 0 ? plan->attempts_max : 1;
 
-    if (task->accepted && token_is(&note->token, task->accepted_attempt, task->accepted_epoch))
+    if (accepted_before(history, &note->token))
         return;                        /* the answer got lost and was given again */
     if (task->done)
         sim_fail(history->sim, "P5: a second result of task %u of %s is acknowledged",
@@ -286,8 +300,7 @@ apply_accepted(struct history *history, const struct note *note, struct plan *pl
         sim_fail(history->sim, "P7: the result of task %u of %s counts although its lease had "
                  "run out", note->token.index, plan->name);
     task->accepted = true;
-    task->accepted_attempt = note->token.attempt;
-    task->accepted_epoch = note->token.epoch;
+    buffer_append(&history->accepted, &note->token, sizeof(note->token));
     /* What was to be cancelled counts as cancelled, however it ends. */
     task->outcome = plan->cancelled ? OUTCOME_CANCELLED : note->outcome;
     task->leased = false;

@@ -16,10 +16,8 @@ struct hist_task {
     uint32_t attempt;
     uint64_t epoch;
     uint64_t session;
-    bool     accepted;         /* a result was acknowledged, the newest: */
-    uint32_t accepted_attempt;
-    uint64_t accepted_epoch;
-    uint8_t  outcome;
+    bool     accepted;         /* a result was acknowledged ... */
+    uint8_t  outcome;          /* ... the newest with this */
     bool     done;             /* for good */
     uint32_t failures;
     uint32_t leases, starts;   /* ever */
@@ -48,6 +46,7 @@ struct history {
     uint32_t             run_count, run_capacity;
     struct hist_session *sessions;
     uint32_t             session_count, session_capacity;
+    struct buffer        accepted;     /* struct wire_token of every one acknowledged */
     uint64_t             stale;
     uint64_t             restarts;     /* of the manager */
 };
