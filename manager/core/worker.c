@@ -336,9 +336,9 @@ join_settle(struct core *core, struct worker *worker, struct effects *fx)
 
             next = at->next;
             /* What the same process does not hold never reached it.  A process
-             * that died may have died of what ran, so that is charged. */
+             * that died may have died of any of them: its last answers may be missing. */
             if (map_get(&worker->holds, task_key(task->job->id, task->index)) == NULL)
-                (worker->session->reborn && i == 0 ? lease_lost : lease_returned)(core, task, fx);
+                (worker->session->reborn ? lease_lost : lease_returned)(core, task, fx);
             else if (task->stopping)
                 effects_send(fx, worker->session->id, 0, MSG_TYPE_TASK_KILL,
                              &(union wire_any){ .task_kill = { .token = task_token(task) } });

@@ -9,8 +9,9 @@
  *    answers never left, as the manager promised nothing by them.
  * 2. A rule names the promise it checks: P1 what was acknowledged stays, P4
  *    submitting twice is harmless, P5 one result per task, from the valid lease,
- *    P6 what a dead worker held is taken from it in time, P7 a late result is refused, P10 a task that kills workers stops, P17 a
- *    restart alone starts nothing twice.
+ *    P6 what a dead worker held is taken from it in time, P7 a late result is
+ *    refused, P10 a task that kills workers stops, P17 a restart alone starts
+ *    nothing twice.
  */
 #ifndef SIM_HISTORY_H
 #define SIM_HISTORY_H
