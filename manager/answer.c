@@ -222,7 +222,7 @@ answer_numbers(const struct effects *fx, const struct effect_results *want)
     const uint64_t *numbers = (const uint64_t *)(const void *)fx->numbers.data;
 
     assert((want->blocks_first + want->blocks) * sizeof(*numbers) <= fx->numbers.bytes);
-    return numbers + want->blocks_first;
+    return want->blocks > 0 ? numbers + want->blocks_first : NULL;
 }
 
 /* Entries of as many blocks as fit one answer, into answer->list. */
