@@ -213,9 +213,10 @@ worker_lose(struct core *core, struct worker *worker, struct effects *fx)
     worker_refresh(core, worker);
     while (!list_empty(&worker->leases))
         lease_lost(core, CONTAINER(worker->leases.next, struct task, link), fx);
-    /* What waited behind them never ran: it is not to blame. */
+    /* Those leased ahead too: they may run by now, had the worker no time left
+     * to say so, and a task that kills its workers must come to its end. */
     while (!list_empty(&worker->ahead))
-        lease_returned(core, CONTAINER(worker->ahead.next, struct task, link), fx);
+        lease_lost(core, CONTAINER(worker->ahead.next, struct task, link), fx);
 }
 
 /* ---- JOIN ---- */
