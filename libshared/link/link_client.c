@@ -250,23 +250,28 @@ static const struct {
     { ZMQ_EVENT_CLOSED, on_closed },
 };
 
-static void
+/* True when there was something to read. */
+static bool
 client_watch(struct link_client *client)
 {
     struct link_event event;
+    bool              news = false;
 
     while (link_monitor_next(client->monitor, &event)) {
+        news = true;
         for (size_t i = 0; i < sizeof(reactions) / sizeof(reactions[0]); i++) {
             if (reactions[i].type == event.type)
                 reactions[i].act(client, event.value);
         }
     }
     client_retry(client);
+    return news;
 }
 
 enum link_state
 link_client_state(struct link_client *client, uint64_t *connections_out, struct muster_error *error)
 {
+    link_waker_disarm(&client->changes);
     client_watch(client);
     client->seen = client->connections;
     *connections_out = client->connections;
@@ -305,7 +310,8 @@ link_client_send(struct link_client *client, struct slice frame)
 
     assert(frame.bytes <= client->frame_bytes_max);
     /* On a connection that the caller does not know of yet HELLO must come first. */
-    client_watch(client);
+    if (client_watch(client))
+        link_waker_arm(&client->changes);       /* read here, but the caller has not seen it */
     if (client->seen != client->connections)
         return MUSTER_ERR_BUSY;
     rc = zmq_msg_init_size(&message, frame.bytes);
@@ -418,11 +424,14 @@ link_client_open(const struct link_client_config *config, struct link_client **c
     zmq_msg_init(&client->frame);
     client_move(client, LINK_CONNECTING, MUSTER_ERR_UNREACHABLE, "nobody has answered yet");
     err = client_open(client, config->key, error);
-    if (err)
+    if (err) {
         link_client_close(client);
-    else
-        *client_out = client;
-    return err;
+        return err;
+    }
+    /* A monitor that was never read does not wake who waits for it: make them look. */
+    link_waker_arm(&client->changes);
+    *client_out = client;
+    return MUSTER_OK;
 }
 
 void

@@ -106,7 +106,9 @@ world_turn(struct world *w, int wait_ms)
     }
     poll(fds, 3, wait_ms);
     if (w->client != NULL) {
-        w->state = link_client_state(w->client, &w->connections, &w->why);
+        /* As link.h says: news are there when the descriptor is readable, and only then. */
+        if ((fds[2].revents & POLLIN) != 0)
+            w->state = link_client_state(w->client, &w->connections, &w->why);
         while (link_client_receive(w->client, &frame))
             w->answers++;
     }
