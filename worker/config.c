@@ -12,7 +12,12 @@
 
 #define CONFIG_ENV "MUSTER_WORKER"
 
-enum { WINDOW_PER_CPU = 32, WINDOW_MIN = 64, WINDOW_DEFAULT_MAX = 4096 };
+enum {
+    WINDOW_PER_CPU = 32,
+    WINDOW_MIN = 64,
+    WINDOW_DEFAULT_MAX = 4096,
+    OUTPUT_MAX_DEFAULT = 64 * MIB,
+};
 
 static const char *const config_lost[] = { "wait", "finish", "stop", NULL };
 static const char *const config_levels[] = { "error", "warn", "info", "debug", NULL };
@@ -52,7 +57,8 @@ static const struct setting config_table[] = {
       "what running tasks get when this worker is told to end,\n"
       "and between SIGTERM and SIGKILL; default 10s", NULL },
     { "output-max", "SIZE", SETTING_SIZE, AT(output_max),
-      "kept of each stream of a task, head and tail; default 1M", NULL },
+      "the most that a job may ask to keep of each stream of\n"
+      "its tasks (a job that asks for nothing gets 1M); default 64M", NULL },
     { "task-user", "NAME", SETTING_TEXT, AT(task_user),
       "run tasks as this user (needs root); default: as this\n"
       "worker, so that they could read its key", NULL },
@@ -70,7 +76,7 @@ static const struct setting config_table[] = {
 };
 
 static const struct config config_default = {
-    .output_max = OUTPUT_BYTES_DEFAULT,
+    .output_max = OUTPUT_MAX_DEFAULT,
     .grace_ms = 10000,
     .window = UINT32_MAX,
     .log_level = LOG_LEVEL_INFO,

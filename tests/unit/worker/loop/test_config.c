@@ -110,7 +110,7 @@ test_defaults(void **state)
     assert_true(config.mem_bytes > 1 << 20);
     assert_string_equal(config.name, config.host);
     assert_int_equal(config.on_manager_lost, AGENT_LOST_WAIT);
-    assert_int_equal(config.output_max, OUTPUT_BYTES_DEFAULT);
+    assert_int_equal(config.output_max, 64 * MIB);
     assert_int_equal(config.grace_ms, 10000);
     assert_int_equal(config.idle_ms, 0);
     assert_int_equal(config.lifeline_fd, -1);
