@@ -113,13 +113,20 @@ client_retry_later(struct link_client *client)
     link_waker_timer(&client->changes, after_ms);
 }
 
+/* The timer goes with it: one that fired and was left would wake its owner for ever. */
+static void
+client_retry_never(struct link_client *client)
+{
+    client->retry_ms = 0;
+    link_waker_timer(&client->changes, 0);
+}
+
 static void
 client_retry(struct link_client *client)
 {
     if (client->retry_ms == 0 || clock_now_ms() < client->retry_ms)
         return;
-    client->retry_ms = 0;
-    link_waker_timer(&client->changes, 0);
+    client_retry_never(client);
     /* ENOENT: libzmq has forgotten the ended connection already. */
     if (zmq_disconnect(client->dealer, client->endpoint) != 0)
         assert(zmq_errno() == ENOENT);
@@ -138,7 +145,7 @@ on_connected(struct link_client *client, uint32_t value)
     client->connected_ms = clock_now_ms();
     client->attempt_ms = client->connected_ms;     /* a local socket connects at once */
     client->told = false;
-    client->retry_ms = 0;
+    client_retry_never(client);
     if (client->state != LINK_WRONG_MANAGER)
         client_waiting(client, MUSTER_ERR_UNREACHABLE, "connected, but nobody has answered yet");
 }
@@ -215,7 +222,7 @@ static void
 on_retried(struct link_client *client, uint32_t value)
 {
     (void)value;
-    client->retry_ms = 0;
+    client_retry_never(client);
     if (client->attempt_ms == 0 && client->state != LINK_REFUSED)
         client_waiting(client, MUSTER_ERR_UNREACHABLE,
                        "there is no such host, or no route to it");

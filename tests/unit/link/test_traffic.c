@@ -196,6 +196,33 @@ story_restart(struct key *key)
     world_close(&w);
 }
 
+/* Whoever waits in a loop of its own must not spin afterwards: wake-ups are counted
+ * for longer than any timer of the reconnection runs. */
+static void
+story_restart_calm(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", NULL);
+    uint64_t     until_ms;
+    char         endpoint[64];
+    int          wakeups = 0;
+
+    snprintf(endpoint, sizeof(endpoint), "%s", link_server_endpoint(w.server));
+    link_server_close(w.server);
+    w.server = NULL;
+    assert_true(UNTIL(&w, w.state == LINK_LOST));
+    w.server = server_at(endpoint, table_of(key, NULL), 100);
+    assert_true(UNTIL(&w, w.state == LINK_CONNECTED));
+    until_ms = clock_now_ms() + 500;
+    while (clock_now_ms() < until_ms) {
+        struct pollfd fd = { .fd = link_client_state_fd(w.client), .events = POLLIN };
+
+        wakeups += poll(&fd, 1, 100);
+        world_turn(&w, 0);
+    }
+    assert_in_range(wakeups, 0, 20);
+    world_close(&w);
+}
+
 static void
 story_largest(struct key *key)
 {
@@ -492,6 +519,7 @@ static const struct story_case stories[] = {
     { "something that is not muster is a wrong manager", story_not_muster },
     { "a manager that comes later is found", story_comes_later },
     { "a manager that restarts is found again, and counted", story_restart },
+    { "a manager that restarted leaves its clients calm", story_restart_calm },
     { "the largest frame passes", story_largest },
     { "a larger frame ends the connection", story_too_large },
     { "a message of several parts ends the connection", story_parts },
