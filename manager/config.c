@@ -113,7 +113,7 @@ config_help(void)
          "  muster-manager --dir /var/lib/muster --listen tcp://0.0.0.0:7717\n"
          "  muster-manager --dir /var/lib/muster --listen tcp://0.0.0.0:7717 --replace\n"
          "\n"
-         "Exit status: 0 stopped as asked, 2 usage, 69 address in use, 72 the disk is full,\n"
-         "73 another manager holds DIR, 74 the store failed, 78 a key file is damaged or\n"
-         "unsafe.");
+         "Exit status: 0 stopped as asked, 2 usage, 72 the disk is full, 73 another manager\n"
+         "holds DIR or another program the address, 74 the store failed, 78 a key file is\n"
+         "damaged or unsafe.");
 }

@@ -64,7 +64,9 @@ main(int argc, char **argv)
         log_start("muster-manager", (enum log_level)config.log_level);
         err = manager_run(&config, &error);
     }
-    if (err)
+    if (err == MUSTER_ERR_EXISTS)     /* another manager, or its address: the detail says it all */
+        fprintf(stderr, "muster-manager: %s\n", error.detail);
+    else if (err)
         fprintf(stderr, "muster-manager: %s: %s. %s\n", error.detail, muster_err_text(err),
                 muster_err_advice(err));
     return muster_err_exit_status(err);

@@ -234,7 +234,9 @@ bind_error(const char *endpoint, struct muster_error *error)
 
     switch (why) {
     case EADDRINUSE:
-        return error_set(error, MUSTER_ERR_EXISTS, "%s is in use by another program", endpoint);
+        return error_set(error, MUSTER_ERR_EXISTS,
+                         "%s is in use by another program: end that, or listen on another port",
+                         endpoint);
     case EACCES:
     case EPERM:
         return error_set(error, MUSTER_ERR_DENIED, "not allowed to listen on %s", endpoint);
