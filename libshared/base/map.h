@@ -1,8 +1,8 @@
 /* map.h - open addressing from a 64-bit key to a pointer
  *
  * For the hot path: no allocation per entry, one cache line per hit.  Key 0 is
- * allowed; a NULL value is not.  Names are mapped with uthash where they are
- * looked up rarely, or with map_hash() and a check of the name in the object.
+ * allowed; a NULL value is not.  Names are mapped with map_hash() and a check of
+ * the name in the object.
  * Iteration order is a function of the history of calls alone (no addresses),
  * so that a simulation replays from its seed.
  */

@@ -6,6 +6,8 @@ ns=muster-$$
 ip netns add "$ns" 2>/dev/null ||
     { echo "skipped: network namespaces cannot be made here (needs root and iproute2)"; exit 77; }
 test_cleanup() { ip netns delete "$ns"; }
+ip netns exec "$ns" true 2>/dev/null ||
+    { echo "skipped: nothing can be run in a network namespace here (/ is not a mount point)"; exit 77; }
 ip link add "mu$$" type veth peer name eth0 netns "$ns" || fail "no veth pair"
 ip addr add 10.213.77.1/30 dev "mu$$"
 ip link set "mu$$" up
