@@ -212,6 +212,7 @@ loop_lifeline(struct loop *loop, uint64_t now_ms)
         return;
     epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->config->lifeline_fd, NULL);
     log_info("who started this worker is gone: stopping");
+    loop->draining = true;
     agent_stop(loop->agent, now_ms, &loop->actions);
 }
 
@@ -219,7 +220,8 @@ loop_lifeline(struct loop *loop, uint64_t now_ms)
 static void
 loop_nursery_died(struct loop *loop, uint64_t now_ms)
 {
-    log_error("the nursery was killed: its tasks go back, starting anew");
+    log_error("the nursery was killed: its tasks go back%s",
+              loop->draining ? "" : ", starting anew");
     epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->nursery->socket, NULL);
     nursery_after_death(loop->nursery, loop->scratch);
     loop->restart = true;
@@ -352,7 +354,7 @@ loop_run(struct loop *loop, bool *restart_out, struct muster_error *error)
     notify_ready(-1);
     while (!loop->exiting)
         loop_turn(loop);
-    *restart_out = loop->restart;
+    *restart_out = loop->restart && !loop->draining;
     if (loop->exit_error.code)
         return error_set(error, loop->exit_error.code, "%s", loop->exit_error.detail);
     return MUSTER_OK;

@@ -545,6 +545,7 @@ agent_message(struct agent *agent, uint64_t now_ms, uint64_t request, uint16_t t
 {
     if (agent->exited)
         return;
+    agent->heard_ms = now_ms;
     agent_expire(agent, now_ms, actions);
     if (agent->state == STATE_APART || agent->refused)
         return;

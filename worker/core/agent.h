@@ -44,6 +44,7 @@ enum {
     AGENT_BACKOFF_MS_MIN     = 250,
     AGENT_BACKOFF_MS_MAX     = 30000,
     AGENT_GOODBYE_MS         = 2000,     /* wait so long for the answer to GOODBYE */
+    AGENT_SILENT_MS          = 2500,     /* a drained worker waits so long for a word (> a beat) */
     AGENT_KILL_MS            = 2000,     /* SIGTERM to SIGKILL at the end of a drain */
     AGENT_UNSENT_BYTES_MAX   = 64 * 1024 * 1024,  /* more results waiting: start nothing */
 };

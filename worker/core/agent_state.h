@@ -75,6 +75,8 @@ struct agent {
     uint64_t    hello_at_ms;             /* GREETING: say HELLO (again) then; 0 = said */
     uint32_t    backoff_ms;
     uint64_t    drain_until_ms;
+    uint64_t    drained_ms;              /* nothing ran or waited any more; 0 = not yet */
+    uint64_t    heard_ms;                /* the last message of the manager */
     bool        drain_terminated, drain_killed;
     uint64_t    idle_since_ms;
 

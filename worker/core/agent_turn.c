@@ -177,14 +177,27 @@ lost_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
                    "the manager is lost and --on-manager-lost tells to end then", actions);
 }
 
+/* A drained worker's results find their way now, or wait in the spool for the next
+ * start: it stays for a manager that talks, within bounds, not for a silent one. */
+static uint64_t
+drained_out_ms(const struct agent *agent)
+{
+    uint64_t heard_ms = agent->heard_ms > agent->drained_ms ? agent->heard_ms : agent->drained_ms;
+    uint64_t last_ms = agent->drain_until_ms + AGENT_KILL_MS + AGENT_RESEND_MS;
+
+    if (agent->finished_count == 0 || agent->state != STATE_JOINED)
+        return 0;
+    return heard_ms + AGENT_SILENT_MS < last_ms ? heard_ms + AGENT_SILENT_MS : last_ms;
+}
+
 static bool
-drained_out(const struct agent *agent, uint64_t now_ms)
+drained_out(struct agent *agent, uint64_t now_ms)
 {
     if (!agent->draining || agent->running_count > 0 || agent->queued_count > 0)
         return false;
-    /* Results find their way now, or wait in the spool for the next start. */
-    return agent->finished_count == 0 || agent->state != STATE_JOINED ||
-           now_ms >= agent->drain_until_ms + AGENT_KILL_MS + AGENT_RESEND_MS;
+    if (agent->drained_ms == 0)
+        agent->drained_ms = now_ms;
+    return now_ms >= drained_out_ms(agent);
 }
 
 static bool
@@ -212,7 +225,7 @@ end_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
             goodbye(agent, now_ms, actions);
         else
             agent_exit(agent, MUSTER_OK, agent->finished_count > 0
-                       ? "the manager is away: results wait in the spool" : "all done", actions);
+                       ? "the manager does not answer: results wait in the spool" : "all done", actions);
     }
 }
 
@@ -324,9 +337,7 @@ agent_wake_ms(const struct agent *agent)
         else if (!agent->drain_killed)
             sooner(&wake_ms, agent->drain_until_ms + AGENT_KILL_MS);
         if (agent->running_count == 0 && agent->queued_count == 0)
-            sooner(&wake_ms, agent->finished_count == 0 || agent->state != STATE_JOINED
-                                 ? 0
-                                 : agent->drain_until_ms + AGENT_KILL_MS + AGENT_RESEND_MS);
+            sooner(&wake_ms, drained_out_ms(agent));
     }
     if (agent->config.idle_ms > 0 && agent->state != STATE_LEAVING &&
         agent->queued_count == 0 && agent->running_count == 0 && agent->finished_count == 0)

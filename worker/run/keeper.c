@@ -89,6 +89,15 @@ keeper_take_fds(const struct keeper *keeper)
     close_range(KEEPER_FDS, ~0u, 0);
 }
 
+void
+keeper_mask(sigset_t *mask)
+{
+    sigemptyset(mask);
+    sigaddset(mask, SIGHUP);
+    sigaddset(mask, SIGINT);
+    sigaddset(mask, SIGTERM);
+}
+
 /* Default signals, so that exec has nothing to reset; what every task inherits
  * is set here once. */
 static void
@@ -100,7 +109,7 @@ keeper_settle(const struct keeper *keeper)
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     sigaction(SIGCHLD, &child, NULL);
-    sigemptyset(&mask);
+    keeper_mask(&mask);
     sigaddset(&mask, SIGCHLD);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     prctl(PR_SET_NAME, "muster-keeper");
@@ -248,7 +257,7 @@ running_watch(struct running *running)
     struct pollfd socket = { .fd = KEEPER_FD_SOCKET, .events = POLLIN };
     sigset_t      open;
 
-    sigemptyset(&open);
+    keeper_mask(&open);
     for (;;) {
         int             wait_ms = running_due(running, clock_now_ms());
         struct timespec wait = { wait_ms / 1000, wait_ms % 1000 * 1000000L };

@@ -12,6 +12,7 @@
 #ifndef RUN_KEEPER_H
 #define RUN_KEEPER_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "spawn.h"
@@ -25,6 +26,8 @@ struct keeper {
     const struct spawn_user *user;
 };
 
+/* What keepers and the nursery never take: to end on a signal is for the loop. */
+void keeper_mask(sigset_t *mask);
 /* Never returns. */
 void keeper_main(const struct keeper *keeper) __attribute__((noreturn));
 

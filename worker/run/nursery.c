@@ -201,8 +201,10 @@ nursery_main(void)
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     sigaction(SIGCHLD, &child, NULL);
-    sigemptyset(&open);
-    sigemptyset(&mask);
+    /* Told to end are often all processes at once, as by a service manager; we end
+     * when the loop has, and so do the keepers. */
+    keeper_mask(&open);
+    keeper_mask(&mask);
     sigaddset(&mask, SIGCHLD);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     prctl(PR_SET_NAME, "muster-nursery");

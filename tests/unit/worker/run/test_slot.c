@@ -377,6 +377,31 @@ test_kill_order(void **state)
     fixture_close();
 }
 
+/* A service manager ends all processes of a worker at once; only the loop is to listen. */
+static void
+test_ended_together(void **state)
+{
+    static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+    struct report    report;
+
+    (void)state;
+    fixture_open();
+    start(&(struct task){ .script = "echo one; read line; trap 'exit 3' TERM; kill $$",
+                          .grace_ms = 10000 });
+    assert_int_equal(wait_report(REPORT_STARTED, &report), 1);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        assert_int_equal(kill(fix.slot.keeper, numbers[i]), 0);
+        assert_int_equal(kill(fix.nursery.pid, numbers[i]), 0);
+    }
+    assert_int_equal(wait_report(REPORT_ENDED, &report), 1);
+    /* Tasks hear signals as ever. */
+    assert_int_equal(report.status, 3);
+    start(&(struct task){ .script = "exit 9" });
+    assert_int_equal(wait_report(REPORT_ENDED, &report), 1);
+    assert_int_equal(report.status, 9);
+    fixture_close();
+}
+
 /* Wait until a condition about processes holds. */
 static void
 wait_gone(const char *text)
@@ -502,7 +527,7 @@ main(void)
         cmocka_unit_test(test_many_in_turn),  cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_kill_order),    cmocka_unit_test(test_keeper_killed),
         cmocka_unit_test(test_nursery_killed), cmocka_unit_test(test_loop_killed),
-        cmocka_unit_test(test_other_user),
+        cmocka_unit_test(test_ended_together), cmocka_unit_test(test_other_user),
     };
     int failed = STORIES("how tasks end", end_cases, test_end);
 
