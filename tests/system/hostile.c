@@ -46,6 +46,13 @@ put_no_hello(struct buffer *out)
 }
 
 static void
+put_version(struct buffer *out)
+{
+    put_any(out, MSG_TYPE_HELLO,
+            &(union wire_any){ .hello = { .version_min = 99, .version_max = 99, .secret = 1 } });
+}
+
+static void
 put_forbidden(struct buffer *out)
 {
     put_any(out, MSG_TYPE_SHUTDOWN, &(union wire_any){ .shutdown = { .reserved = 0 } });
@@ -80,6 +87,46 @@ put_short(struct buffer *out)
     wire_frame_end(out, 1);
 }
 
+/* A good HELLO and a byte behind its last field. */
+static void
+put_long(struct buffer *out)
+{
+    const union wire_any hello = { .hello = { .version_min = 1, .version_max = 1, .secret = 1 } };
+    struct buffer        message = { 0 };
+    size_t               begin;
+
+    wire_put_any(&message, MSG_TYPE_HELLO, 1, &hello);
+    wire_frame_begin(out);
+    begin = wire_message_begin(out, MSG_TYPE_HELLO, 1);
+    for (size_t i = MESSAGE_HEADER_BYTES; i < message.bytes; i++)
+        write_u8(out, message.data[i]);
+    write_u8(out, 0);
+    wire_message_end(out, begin);
+    wire_frame_end(out, 1);
+    buffer_free(&message);
+}
+
+/* A HELLO whose software says more than it may. */
+static void
+put_oversized(struct buffer *out)
+{
+    size_t begin;
+
+    wire_frame_begin(out);
+    begin = wire_message_begin(out, MSG_TYPE_HELLO, 1);
+    write_u16(out, 1);
+    write_u16(out, 1);
+    for (int i = 0; i < 3; i++)
+        write_u64(out, 1);      /* features, session, secret */
+    write_u32(out, 60000);
+    for (int i = 0; i < 60000; i++)
+        write_u8(out, 'x');
+    write_u32(out, 0);          /* host */
+    write_u32(out, 1);          /* pid */
+    wire_message_end(out, begin);
+    wire_frame_end(out, 1);
+}
+
 static void
 put_wrong_count(struct buffer *out)
 {
@@ -96,6 +143,8 @@ static const struct {
     { "no-hello", put_no_hello, false },        { "forbidden", put_forbidden, true },
     { "manager-only", put_manager_only, true }, { "unknown", put_unknown, true },
     { "short", put_short, true },               { "wrong-count", put_wrong_count, true },
+    { "long", put_long, true },                 { "oversized", put_oversized, true },
+    { "version", put_version, false },
 };
 
 /* Print the errors in a frame; how many there were. */

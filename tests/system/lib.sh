@@ -93,6 +93,15 @@ dead() {
     ! alive "$1"
 }
 
+# Processes with $MARK in their arguments: tasks are given it, this script has it in its environment.
+marked() {
+    pgrep -fc "$MARK"
+}
+
+none_marked() {
+    [ "$(marked)" = 0 ]
+}
+
 # start NAME COMMAND...: in the background, its stderr in $tmp/NAME.log, its pid in ${pid_of[NAME]}.
 start() {
     local name=$1
@@ -120,13 +129,14 @@ manager() {
     [ -d "$dir" ] || check "make keys" muster key init "$dir" >"$tmp/keys.out"
     before=$(ready_count manager)
     start manager muster-manager --dir "$dir" --listen "${address:-tcp://127.0.0.1:*}" "$@"
-    eventually 30 "the manager is ready" manager_ready "$((${before:-0} + 1))"
+    eventually 30 "the manager is ready or has ended" manager_settled "$((${before:-0} + 1))"
+    check "the manager is ready" alive "${pid_of[manager]}"
     address=$(sed -n 's/.*ready on \([^ ,]*\),.*/\1/p' "$tmp/manager.log" | tail -n 1)
     export MUSTER_ADDRESS=$address MUSTER_AUTHKEY_FILE=$dir/client.authkey
 }
 
-manager_ready() {
-    [ "$(ready_count manager)" -ge "$1" ] || { dead "${pid_of[manager]}" && fail "the manager ended"; false; }
+manager_settled() {
+    [ "$(ready_count manager)" -ge "$1" ] || dead "${pid_of[manager]}"
 }
 
 # worker NAME [option...]

@@ -27,9 +27,19 @@ rm "$tmp/small/ballast"
 eventually 20 "new work is taken" muster run -- true
 
 story "a disk that is really full stops it; a restart finds all that was acknowledged"
-before=$(muster submit --after "$job" -- echo kept)
-check "wait" muster wait "$before"
+kept=$(muster submit -- echo kept) || fail "submit"
+check "wait" muster -q wait "$kept"
+rm "$tmp/go"
+job=$(muster submit --array 1-8 --output-max 2M --env "GO=$tmp/go" -- \
+    sh -c 'until [ -e "$GO" ]; do sleep 0.1; done; head -c 1500000 /dev/urandom; echo {}') || fail "submit"
+eventually 10 "it runs" job_is "$job" running
 head -c 64M /dev/zero >"$tmp/small/ballast" 2>/dev/null
-rm -f "$tmp/small/ballast"
-eventually 30 "it serves" muster jobs
-equal "the job is there" "$(muster output "$before")" kept
+touch "$tmp/go"
+eventually 30 "the manager has ended" dead "${pid_of[manager]}"
+stop manager
+equal "status" "$stopped" 72
+rm "$tmp/small/ballast"
+manager --free-min 1M
+check "the rest ends" timeout 60 muster -q wait "$job"
+equal "what was acknowledged is there" "$(muster output "$kept")" kept
+equal "all results are whole" "$(muster output "$job" | wc -c)" "$((8 * 1500002))"

@@ -5,12 +5,8 @@
 manager --lease 3s
 export MARK=muster-test-$$-$RANDOM
 
-marked() {
-    pgrep -f "$MARK" | grep -vw $$ | wc -l
-}
-
-none_marked() {
-    [ "$(marked)" = 0 ]
+two_marked() {
+    [ "$(marked)" -ge 2 ]
 }
 
 story "tasks of a worker killed with -9 run again elsewhere"
@@ -25,7 +21,7 @@ equal "every task once" "$(muster output "$job" | sort -n | tr '\n' ' ')" "$(seq
 story "the children of a worker killed with -9 die with it"
 worker three --cpus 1 --label only=three
 job=$(muster submit --label only=three -- sh -c "setsid sh -c 'sleep 600; : $MARK' & sleep 600; : $MARK")
-eventually 10 "its children run" bash -c "[ \$(pgrep -fc '$MARK') -ge 2 ]"
+eventually 10 "its children run" two_marked
 stop three KILL
 eventually 10 "no child is left" none_marked
 check "cancel" muster cancel "$job"
@@ -33,7 +29,7 @@ check "cancel" muster cancel "$job"
 story "a nursery killed with -9 costs its tasks one try and leaves no child"
 worker four --cpus 2 --label only=four
 job=$(muster submit --label only=four --array 1-4 -- sh -c "sleep 0.5; : $MARK; echo {}")
-eventually 10 "it runs" bash -c "pgrep -f '$MARK'"
+eventually 10 "it runs" pgrep -f "$MARK"
 nursery=$(pgrep -P "${pid_of[four]}" | head -n 1)
 kill -KILL "$nursery"
 check "wait" timeout 60 muster wait "$job"
