@@ -225,7 +225,8 @@ end_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
             goodbye(agent, now_ms, actions);
         else
             agent_exit(agent, MUSTER_OK, agent->finished_count > 0
-                       ? "the manager does not answer: results wait in the spool" : "all done", actions);
+                       ? "the manager does not answer: results wait in the spool"
+                       : "all done", actions);
     }
 }
 

@@ -505,7 +505,8 @@ static const struct agent_case cases[] = {
       BEGIN "lease:0 drain end:0 +2499 +1",
       BEGUN "START:0 DRAIN FINISH:0 BEAT SPOOL:0 EXIT:OK" },
     { "told to end while the manager talks but does not answer", 0, 0,
-      BEGIN "lease:0 end:0 drain +2000 beat-ack +2000 beat-ack +2000 beat-ack +2000 beat-ack +999 +1",
+      BEGIN "lease:0 end:0 drain +2000 beat-ack +2000 beat-ack +2000 beat-ack +2000 beat-ack "
+            "+999 +1",
       BEGUN "START:0 FINISH:0 DRAIN BEAT BEAT FINISH:0 BEAT BEAT SPOOL:0 EXIT:OK" },
     { "joins as one that drains", 0, 0, BEGIN "lease:0 down drain up welcome joined",
       BEGUN "START:0 HELLO/5 JOIN/draining/0 BEAT" },
