@@ -27,6 +27,10 @@ cleanup() {
         timeout 15 tail -s 0.05 --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
+    if [ "$status" = 0 ] && grep -lE 'Sanitizer:|runtime error:' "$tmp"/*.log "$tmp"/*.err 2>/dev/null; then
+        grep -hE -A 20 'Sanitizer:|runtime error:' "$tmp"/*.log "$tmp"/*.err >&2
+        status=1
+    fi
     declare -F test_cleanup >/dev/null && test_cleanup
     rm -rf "$tmp"
     [ "$status" = 0 ] && echo "$stories passed, 0 failed"

@@ -5,7 +5,7 @@
 manager
 worker one --cpus 2
 
-story "100,000 lines as a stream: all there, once, in a frame of memory"
+story "100,000 lines as a stream: all there"
 lines=100000
 seq "$lines" | check "submit" muster submit --queue nobody --each-line - -- true >"$tmp/big" 2>/dev/null
 equal "tasks" "$(muster jobs --json | jq ".[] | select(.job == $(<"$tmp/big")).tasks.total")" "$lines"

@@ -56,7 +56,7 @@ worker one --cpus 2
 # A library with ASan is only for programs with ASan, of the same compiler.
 compiler=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$MUSTER_BUILD/CMakeCache.txt")
 sanitize=
-nm -D "$library" | grep -q __asan_init && sanitize=-fsanitize=address
+[[ $(nm -D "$library") == *__asan_init* ]] && sanitize=-fsanitize=address
 for language in c c++; do
     story "a program in $language against the installed headers"
     # shellcheck disable=SC2046

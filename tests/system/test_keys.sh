@@ -11,6 +11,11 @@ check "another house" muster key init "$tmp/other" >/dev/null
 status_of 68 timeout 15 muster --authkey-file "$tmp/other/client.authkey" jobs
 contains "says so" "$err" "key"
 
+abroad_refused() {
+    MUSTER_AUTHKEY_FILE=$dir/abroad.authkey muster jobs
+    [ $? = 77 ]
+}
+
 story "a key that the manager does not know (yet)"
 check "add" muster key add "$dir" --role client --name guest >/dev/null
 status_of 77 timeout 15 muster --authkey-file "$dir/guest.authkey" jobs
@@ -42,6 +47,22 @@ status_of 67 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster sub
 status_of 125 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster run -- true
 status_of 67 muster shutdown
 status_of 67 timeout 15 muster-worker --connect "$address" --authkey-file "$dir/client.authkey" --spool "$tmp/sp"
+
+story "options of a key: one queue, one network; an unknown one is refused"
+check "add" muster key add "$dir" --role worker --name narrow --options queues=gpu >/dev/null
+check "add" muster key add "$dir" --role client --name abroad --options from=10.0.0.0/8 >/dev/null
+status_of 2 muster key add "$dir" --role client --name odd --options colour=blue
+kill -HUP "${pid_of[manager]}"
+eventually 10 "a key from elsewhere is refused" abroad_refused
+start narrow muster-worker --connect "$address" --authkey-file "$dir/narrow.authkey" --name narrow \
+    --spool "$tmp/spool-narrow" --queue default
+eventually 10 "another queue is refused" dead "${pid_of[narrow]}"
+stop narrow
+equal "status" "$stopped" 67
+start narrow muster-worker --connect "$address" --authkey-file "$dir/narrow.authkey" --name narrow \
+    --spool "$tmp/spool-narrow" --queue gpu
+eventually 10 "its own queue is served" grep -q joined "$tmp/narrow.log"
+check "it works" timeout 20 muster run --queue gpu -- true
 
 story "a typo in the key is not a wrong key"
 sed 's/[0-9a-f]$/g/; s/\(.*\)a/\1b/' "$dir/client.authkey" >"$tmp/typo.authkey"

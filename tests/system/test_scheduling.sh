@@ -93,6 +93,13 @@ eventually 10 "it runs" test -s "$tmp/stubborn"
 check "one that ignores SIGTERM" muster cancel "$job"
 status_of 130 timeout 10 muster wait "$job"
 
+story "wait gives up after --timeout, and the job goes on"
+busy
+status_of 124 muster wait --timeout 0.2 "$blocker"
+check "it goes on" job_is "$blocker" running
+touch "$tmp/free"
+status_of 0 timeout 20 muster wait all
+
 story "retry of some, whatever became of them"
 job=$(muster submit --array 1-3 -- sh -c 'echo {} >>"$0"' "$tmp/again")
 check "wait" muster -q wait "$job"

@@ -131,6 +131,16 @@ worker spooler --cpus 1 --label who=spooler
 check "wait" timeout 30 muster -q wait "$job"
 contains "its output" "$(muster output "$job")" "is done"
 
+if [ "$(id -u)" = 0 ]; then
+    story "tasks of --task-user are someone else and cannot read the worker's key"
+    chmod 755 "$tmp"
+    worker root --cpus 1 --label who=root --task-user nobody --scratch /tmp
+    equal "user" "$(muster run --label who=root -- id -un)" nobody
+    status_of 1 muster run --label who=root -- cat "$dir/worker.authkey"
+    status_of 1 muster run --label who=root -- sh -c "cat /proc/${pid_of[root]}/environ >/dev/null 2>&1"
+    status_of 0 muster run --label who=root -- sh -c 'touch mine && grep -q "NoNewPrivs:.1" /proc/self/status'
+fi
+
 story "settings are checked, and may come from the environment"
 status_of 2 muster-worker --connect "$address" --authkey-file "$dir/worker.authkey" --cpus none
 status_of 2 env -u MUSTER_ADDRESS muster-worker
