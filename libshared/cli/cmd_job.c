@@ -111,7 +111,7 @@ job_print(const struct muster_job_info *info)
         job_line("reason", info->reason);
     job_line("name", info->name);
     if (info->args != NULL) {
-        command_line_put(&line, (const char *const *)info->args, false, false, slice_text(""), 0);
+        command_line_put(&line, (const char *const *)info->args, false, slice_text(""), 0);
         job_line("command", buffer_text(&line));
     }
     buffer_clear(&line);

@@ -197,8 +197,8 @@ run_prepare_show(struct run *run)
     run->show = (struct show){
         .cli = run->cli, .job = run->submitted.job, .tag = settings->tag, .failures = true,
         .single = !many, .inputs = &run->plan.inputs, .args = plan->args,
-        .replace = plan->options.replace, .append = many && !plan->options.input_is_stdin,
-        .sent_bytes = plan->options.stdin_bytes, .joblog = run->joblog,
+        .replace = plan->options.replace, .sent_bytes = plan->options.stdin_bytes,
+        .joblog = run->joblog,
         .progress = &run->follow.progress,
         .numbering = plan->inputs.kind == INPUTS_ARRAY
                          ? (struct numbering){ plan->inputs.array.first, plan->inputs.array.step }

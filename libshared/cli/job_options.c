@@ -341,7 +341,7 @@ plan_command(const struct operands *operands, struct job_plan *plan, const char 
 {
     int at = 0;
 
-    plan->args = base_array((size_t)operands->count + 1, sizeof(*plan->args));
+    plan->args = base_array((size_t)operands->count + 2, sizeof(*plan->args));
     while (at < operands->count && strcmp(operands->items[at], ":::") != 0 &&
            strcmp(operands->items[at], "::::") != 0) {
         plan->args[at] = operands->items[at];
@@ -425,6 +425,23 @@ plan_stdin(const struct job_settings *settings, struct job_plan *plan, struct mu
     return err;
 }
 
+/* Without a placeholder the input goes behind the arguments.  Said with one, for an
+ * input that is empty is an argument, too. */
+static bool
+plan_replace(struct job_plan *plan)
+{
+    const char **end = plan->args;
+
+    if (plan->inputs.kind == INPUTS_NONE)
+        return false;
+    if (placeholder_in(plan->args) || plan->options.input_is_stdin)
+        return placeholder_in(plan->args);
+    while (*end != NULL)
+        end++;
+    *end = "{}";                  /* plan_command() left room */
+    return true;
+}
+
 static void
 plan_source(const struct job_settings *settings, struct job_plan *plan)
 {
@@ -434,7 +451,7 @@ plan_source(const struct job_settings *settings, struct job_plan *plan)
     options->source = MUSTER_SOURCE_COUNTED;
     options->count = 1;
     options->running_max = settings->jobs;
-    options->replace = plan->inputs.kind != INPUTS_NONE && placeholder_in(plan->args);
+    options->replace = plan_replace(plan);
     if (plan->inputs.kind == INPUTS_WORDS || plan->inputs.kind == INPUTS_LINES) {
         options->source = MUSTER_SOURCE_ITEMS;
         options->count = 0;
@@ -517,10 +534,8 @@ job_plan_free(struct job_plan *plan)
 static bool
 dry_run_line(const struct job_plan *plan, uint32_t index, struct slice input, struct buffer *line)
 {
-    bool append = plan->inputs.kind != INPUTS_NONE && !plan->options.input_is_stdin;
-
     buffer_clear(line);
-    command_line_put(line, plan->args, plan->options.replace, append, input,
+    command_line_put(line, plan->args, plan->options.replace, input,
                      inputs_number(&plan->inputs, index));
     buffer_append_text(line, "\n");
     return cli_write(line->data, line->bytes);

@@ -134,8 +134,8 @@ shell_quote(struct buffer *out, struct slice word)
 }
 
 void
-command_line_put(struct buffer *out, const char *const *args, bool replace, bool append,
-                 struct slice input, uint64_t number)
+command_line_put(struct buffer *out, const char *const *args, bool replace, struct slice input,
+                 uint64_t number)
 {
     struct buffer word = { 0 };
     const char   *blank = "";
@@ -149,10 +149,6 @@ command_line_put(struct buffer *out, const char *const *args, bool replace, bool
         buffer_append_text(out, blank);
         shell_quote(out, buffer_slice(&word));
         blank = " ";
-    }
-    if (append && !replace) {
-        buffer_append_text(out, blank);
-        shell_quote(out, input);
     }
     buffer_free(&word);
 }

@@ -21,9 +21,8 @@ void placeholder_expand(struct buffer *out, const char *text, struct slice input
 
 /* Append one word so that a shell reads it as it is. */
 void shell_quote(struct buffer *out, struct slice word);
-/* The command of one task as a line for a shell: arguments expanded when
- * `replace`, else with the input behind them when `append`. */
-void command_line_put(struct buffer *out, const char *const *args, bool replace, bool append,
+/* The command of one task as a line for a shell, expanded when `replace`. */
+void command_line_put(struct buffer *out, const char *const *args, bool replace,
                       struct slice input, uint64_t number);
 
 #endif

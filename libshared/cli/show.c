@@ -190,7 +190,7 @@ show_joblog(struct show *show, const struct muster_result *result)
         (void)inputs_look(show->inputs, result->index, &input, &error);
     if (show->inputs != NULL && show->inputs->any_bytes)
         sent = input.bytes;
-    command_line_put(&command, show->args, show->replace, show->append, buffer_slice(&input),
+    command_line_put(&command, show->args, show->replace, buffer_slice(&input),
                      numbering_number(show->numbering, result->index));
     joblog_line(show->joblog, result, sent, buffer_slice(&command));
     buffer_free(&input);

@@ -24,7 +24,7 @@ struct show {
     bool              single;         /* the job is one command */
     struct inputs    *inputs;         /* NULL: unknown here */
     const char *const *args;          /* for the joblog */
-    bool              replace, append;
+    bool              replace;
     uint64_t          sent_bytes;     /* standard input of each task */
     FILE             *joblog;         /* NULL: none */
     struct progress  *progress;       /* erased before anything is printed; NULL: none */

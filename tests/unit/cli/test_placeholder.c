@@ -65,23 +65,22 @@ test_find(void **state)
 struct line_story {
     const char *story;
     const char *args[ARGS_MAX];
-    bool        replace, append;
+    bool        replace;
     const char *input;
     const char *expected;
 };
 
 static const struct line_story line_stories[] = {
-    { "plain words", { "ls", "-l", "/a.b" }, false, false, "", "ls -l /a.b" },
-    { "blanks", { "echo", "a b" }, false, false, "", "echo 'a b'" },
-    { "an empty word", { "echo", "" }, false, false, "", "echo ''" },
-    { "a quote", { "echo", "it's" }, false, false, "", "echo 'it'\\''s'" },
-    { "what a shell would expand", { "echo", "$x", "*", "~" }, false, false, "",
+    { "plain words", { "ls", "-l", "/a.b" }, false, "", "ls -l /a.b" },
+    { "blanks", { "echo", "a b" }, false, "", "echo 'a b'" },
+    { "an empty word", { "echo", "" }, false, "", "echo ''" },
+    { "a quote", { "echo", "it's" }, false, "", "echo 'it'\\''s'" },
+    { "what a shell would expand", { "echo", "$x", "*", "~" }, false, "",
       "echo '$x' '*' '~'" },
-    { "the input in its place", { "mv", "{}", "{.}.old" }, true, true, "a b.c",
+    { "the input in its place", { "mv", "{}", "{.}.old" }, true, "a b.c",
       "mv 'a b.c' 'a b.old'" },
-    { "the input behind it", { "ls" }, false, true, "a b", "ls 'a b'" },
-    { "an empty input behind it", { "ls" }, false, true, "", "ls ''" },
-    { "no input", { "find", "{}" }, false, false, "", "find '{}'" },
+    { "an empty input in its place", { "ls", "{}" }, true, "", "ls ''" },
+    { "no input", { "find", "{}" }, false, "", "find '{}'" },
 };
 
 static void
@@ -90,7 +89,7 @@ test_line(void **state)
     const struct line_story *story = *state;
     struct buffer            got = { 0 };
 
-    command_line_put(&got, story->args, story->replace, story->append, slice_text(story->input), 1);
+    command_line_put(&got, story->args, story->replace, slice_text(story->input), 1);
     assert_string_equal(buffer_text(&got), story->expected);
     buffer_free(&got);
 }
