@@ -13,6 +13,9 @@ export LC_ALL=C.UTF-8
 unset MUSTER_ADDRESS MUSTER_AUTHKEY_FILE
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/muster-test.XXXXXX")
+# What a killed program leaves goes with the test.
+mkdir "$tmp/tmp"
+export TMPDIR=$tmp/tmp
 stories=0
 declare -A pid_of=()
 

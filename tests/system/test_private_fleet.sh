@@ -2,7 +2,7 @@
 # `muster run` with no manager: a private fleet that leaves nothing behind.
 . "$(dirname "$0")/lib.sh"
 
-export TMPDIR=$tmp/tmp XDG_RUNTIME_DIR=$tmp/run MARK=muster-private-$$-$RANDOM
+export TMPDIR=$tmp/private XDG_RUNTIME_DIR=$tmp/run MARK=muster-private-$$-$RANDOM
 mkdir -m 700 "$TMPDIR" "$XDG_RUNTIME_DIR"
 
 nothing_left() {
