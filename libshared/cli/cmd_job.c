@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "command_line.h"
 #include "commands.h"
 #include "json_out.h"
 #include "parse.h"
-#include "placeholder.h"
 
 static const struct example job_examples[] = {
     { "the latest job", "muster job last" },

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "command_line.h"
 #include "files.h"
 #include "parse.h"
 #include "placeholder.h"

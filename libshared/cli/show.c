@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_line.h"
 #include "exits.h"
 #include "joblog.h"
 #include "json_out.h"
-#include "placeholder.h"
 
 enum { SHOW_FAILURES_MAX = 20 };
 

@@ -6,117 +6,7 @@
 
 #include "command.h"
 #include "order.h"
-
-enum { NUMBER_TEXT_BYTES = 24 };
-
-/* What a placeholder may ask for. */
-struct fill {
-    struct slice input, number;
-};
-
-typedef struct slice part_fn(struct slice input);
-
-static struct slice
-part_whole(struct slice input)
-{
-    return input;
-}
-
-static size_t
-last_slash(struct slice input)
-{
-    const char *text = input.data;
-    size_t      at = input.bytes;
-
-    while (at > 0 && text[at - 1] != '/')
-        at--;
-    return at;                    /* 0: none, else just behind it */
-}
-
-static struct slice
-part_base(struct slice input)
-{
-    size_t at = last_slash(input);
-
-    return slice_cut(input, at, input.bytes - at);
-}
-
-static struct slice
-part_folder(struct slice input)
-{
-    const char *text = input.data;
-    size_t      at = last_slash(input);
-
-    if (at == 0)
-        return slice_text(".");
-    while (at > 1 && text[at - 1] == '/')
-        at--;                     /* "a//b" lies in "a", and "/b" in "/" */
-    return slice_cut(input, 0, at);
-}
-
-static struct slice
-part_stem(struct slice input)
-{
-    const char *text = input.data;
-    size_t      first = last_slash(input);
-
-    for (size_t at = input.bytes; at > first; at--) {
-        if (text[at - 1] == '.')
-            return slice_cut(input, 0, at - 1);
-    }
-    return input;
-}
-
-static const struct {
-    const char *mark;
-    part_fn    *part;             /* NULL: the number */
-} placeholders[] = {
-    { "{}", part_whole }, { "{.}", part_stem }, { "{/}", part_base },
-    { "{//}", part_folder }, { "{#}", NULL },
-};
-
-/* The placeholder at the start of `text`; its length, 0 when there is none. */
-static size_t
-placeholder_at(struct slice text, const struct fill *fill, struct slice *value_out)
-{
-    for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++) {
-        size_t bytes = strlen(placeholders[i].mark);
-
-        if (text.bytes < bytes || memcmp(text.data, placeholders[i].mark, bytes) != 0)
-            continue;
-        *value_out = placeholders[i].part != NULL ? placeholders[i].part(fill->input)
-                                                  : fill->number;
-        return bytes;
-    }
-    return 0;
-}
-
-static void
-argument_put(struct buffer *out, struct slice text, const struct fill *fill)
-{
-    while (text.bytes > 0) {
-        const char  *brace = memchr(text.data, '{', text.bytes);
-        size_t       plain = brace == NULL ? text.bytes
-                                           : (size_t)(brace - (const char *)text.data);
-        struct slice value;
-        size_t       bytes;
-
-        buffer_append(out, text.data, plain);
-        text = slice_cut(text, plain, text.bytes);
-        if (text.bytes == 0)
-            break;
-        bytes = placeholder_at(text, fill, &value);
-        if (bytes > 0) {
-            buffer_append_slice(out, value);
-        } else {
-            bytes = 1;
-            buffer_append(out, "{", 1);
-        }
-        text = slice_cut(text, bytes, text.bytes);
-        if (out->bytes > ORDER_STRINGS_BYTES_MAX)
-            return;               /* the caller sees that it is too large */
-    }
-}
+#include "placeholder.h"
 
 static void
 string_end(struct buffer *out)
@@ -125,7 +15,8 @@ string_end(struct buffer *out)
 }
 
 static uint32_t
-args_put(const struct command_task *task, struct buffer *out, const struct fill *fill)
+args_put(const struct command_task *task, struct slice input, uint64_t number,
+         struct buffer *out)
 {
     const struct wire_spec *spec = task->spec;
     struct reader           in = reader_of(spec->args.bytes);
@@ -137,15 +28,15 @@ args_put(const struct command_task *task, struct buffer *out, const struct fill 
 
         assert(read);
         if (spec->replace)
-            argument_put(out, argument.text, fill);
+            placeholder_expand(out, argument.text, input, number, ORDER_STRINGS_BYTES_MAX);
         else
             buffer_append_slice(out, argument.text);
         string_end(out);
         if (out->bytes > ORDER_STRINGS_BYTES_MAX)
             return count;
     }
-    if (!spec->replace && !spec->input_is_stdin && fill->input.bytes > 0) {
-        buffer_append_slice(out, fill->input);
+    if (!spec->replace && !spec->input_is_stdin && input.bytes > 0) {
+        buffer_append_slice(out, input);
         string_end(out);
         count++;
     }
@@ -240,16 +131,16 @@ command_put(const struct command_task *task, struct buffer *strings, uint32_t *a
             uint32_t *envc_out, struct muster_error *error)
 {
     const struct wire_spec *spec = task->spec;
-    char                    number[NUMBER_TEXT_BYTES];
-    struct fill             fill = { .input = task->input };
+    uint64_t                number = spec->number_first + task->token->index * spec->number_step;
+    struct slice            input = task->input;
+    char                    text[24];
     uint32_t                argc, envc;
 
-    snprintf(number, sizeof(number), "%llu",
-             (unsigned long long)(spec->number_first + task->token->index * spec->number_step));
-    fill.number = slice_text(number);
-    if (spec->number_is_input)
-        fill.input = fill.number;
-    argc = args_put(task, strings, &fill);
+    if (spec->number_is_input) {
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+        input = slice_text(text);
+    }
+    argc = args_put(task, input, number, strings);
     envc = env_put(task, strings);
     buffer_append_slice(strings, spec->cwd);
     string_end(strings);

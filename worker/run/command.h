@@ -1,13 +1,9 @@
 /* command.h - from a job's description and a task's input to strings for execve
  *
- * Pure.  Placeholders, when the description says that its arguments hold them:
- *
- *   {}   the input          {.}  the input without its extension
- *   {/}  its last part      {//} its folder
- *   {#}  the number of the task
- *
- * The input is the item, or the number in an array.  Without placeholders the
- * input is appended as the last argument, unless it is standard input.
+ * Pure.  Placeholders (see placeholder.h) are replaced when the description says
+ * that its arguments hold them.  The input is the item, or the number in an array.
+ * Without placeholders it is appended as the last argument, unless it is standard
+ * input or empty.
  */
 #ifndef RUN_COMMAND_H
 #define RUN_COMMAND_H
