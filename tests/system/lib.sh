@@ -16,8 +16,18 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/muster-test.XXXXXX")
 # What a killed program leaves goes with the test.
 mkdir "$tmp/tmp"
 export TMPDIR=$tmp/tmp
+# What a killed worker could not remove goes with the rest.
+export TMPDIR=$tmp
 stories=0
 declare -A pid_of=()
+
+nobody_left() {
+    for ((try = 0; try < 100; try++)); do
+        pgrep -f "$tmp" >/dev/null || return 0
+        read -r -t 0.05 <> <(:) || :
+    done
+    return 1
+}
 
 cleanup() {
     local status=$?
@@ -30,6 +40,11 @@ cleanup() {
         timeout 15 tail -s 0.05 --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
+    if [ "$status" = 0 ] && ! nobody_left; then
+        pgrep -fa "$tmp" >&2
+        echo "these were left behind" >&2
+        status=1
+    fi
     if [ "$status" = 0 ] && grep -lE 'Sanitizer:|runtime error:' "$tmp"/*.log "$tmp"/*.err 2>/dev/null; then
         grep -hE -A 20 'Sanitizer:|runtime error:' "$tmp"/*.log "$tmp"/*.err >&2
         status=1
