@@ -163,6 +163,33 @@ idset_add_range(struct idset *set, uint32_t from, uint32_t last)
     }
 }
 
+void
+idset_remove_range(struct idset *set, uint32_t from, uint32_t last)
+{
+    uint64_t end = (uint64_t)last + 1;
+    uint32_t first = idset_find(set, from / PAGE_BITS);
+    uint32_t kept = first;
+
+    assert(from <= last);
+    for (uint32_t i = first; i < set->page_count; i++) {
+        struct idset_page *page = &set->pages[i];
+        uint64_t           begin = (uint64_t)page->number * PAGE_BITS;
+
+        if (begin >= from && begin + PAGE_BITS <= end) {
+            set->count -= page->count;
+            free(page->words);
+            continue;
+        }
+        set->pages[kept++] = *page;
+    }
+    set->page_count = kept;
+    /* What is left of the range lies in its first and its last page. */
+    for (uint64_t at = from; at < end && at / PAGE_BITS == from / PAGE_BITS; at++)
+        idset_remove(set, (uint32_t)at);
+    for (uint64_t at = last; at > from && at / PAGE_BITS == last / PAGE_BITS; at--)
+        idset_remove(set, (uint32_t)at);
+}
+
 /* The first bit >= `bit` whose value is `value`; PAGE_BITS when there is none. */
 static uint32_t
 idset_page_scan(const struct idset_page *page, uint32_t bit, bool value)
@@ -197,13 +224,14 @@ idset_next(const struct idset *set, uint32_t from, uint32_t *number_out)
     return false;
 }
 
-/* The end (first number beyond) of the run that `from` belongs to. */
-uint64_t
-idset_run_end(const struct idset *set, uint32_t from)
+/* The end (first number beyond) of the run that `from` belongs to, as far as
+ * `enough`: what lies behind need not be looked at. */
+static uint64_t
+idset_run_until(const struct idset *set, uint32_t from, uint64_t enough)
 {
     uint64_t at = from;
 
-    for (uint32_t i = idset_find(set, from / PAGE_BITS); i < set->page_count; i++) {
+    for (uint32_t i = idset_find(set, from / PAGE_BITS); i < set->page_count && at < enough; i++) {
         const struct idset_page *page = &set->pages[i];
         uint32_t                 bit;
 
@@ -215,6 +243,20 @@ idset_run_end(const struct idset *set, uint32_t from)
             break;
     }
     return at;
+}
+
+uint64_t
+idset_run_end(const struct idset *set, uint32_t from)
+{
+    return idset_run_until(set, from, UINT64_MAX);
+}
+
+uint32_t
+idset_run(const struct idset *set, uint32_t from, uint32_t max)
+{
+    uint64_t count = idset_run_until(set, from, (uint64_t)from + max) - from;
+
+    return count < max ? (uint32_t)count : max;
 }
 
 static uint64_t

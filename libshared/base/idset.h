@@ -28,10 +28,15 @@ bool idset_add(struct idset *set, uint32_t number);            /* false: was the
 bool idset_remove(struct idset *set, uint32_t number);         /* false: was not */
 /* Add from..last, both included; some may be members already. */
 void idset_add_range(struct idset *set, uint32_t from, uint32_t last);
+/* Take from..last away, both included; some may be no members. */
+void idset_remove_range(struct idset *set, uint32_t from, uint32_t last);
 /* The smallest member >= from; false when there is none. */
 bool idset_next(const struct idset *set, uint32_t from, uint32_t *number_out);
 /* The smallest number >= from that is no member. */
 uint64_t idset_run_end(const struct idset *set, uint32_t from);
+/* How many members follow each other from `from` on; at most `max`, and looks no
+ * further. */
+uint32_t idset_run(const struct idset *set, uint32_t from, uint32_t max);
 /* A canonical encoding, and its strict counterpart, which empties the set first:
  * the number of runs, then for each run how many numbers lie between it and
  * the run before (0 only before the first) and its length, all varints. */

@@ -49,16 +49,17 @@ state_set(struct job *job, enum wire_task_state state)
     return state == TASK_FAILED ? &marks->failed : &marks->cancelled;
 }
 
-/* One task that was leased, or will never be, ended. */
+/* `count` tasks from `index` on, which were leased before or will never be, ended. */
 static void
-count_end(struct core *core, struct job *job, uint32_t index, enum wire_task_state state)
+count_end(struct core *core, struct job *job, uint32_t index, uint32_t count,
+          enum wire_task_state state)
 {
-    (*state_count(job, state))++;
-    core->counters.tasks_finished++;
+    *state_count(job, state) += count;
+    core->counters.tasks_finished += count;
     if (state == TASK_FAILED)
-        core->counters.tasks_failed++;
+        core->counters.tasks_failed += count;
     if (state != TASK_SUCCEEDED && !job_is_single(job))
-        idset_add(state_set(job, state), index);
+        idset_add_range(state_set(job, state), index, index + count - 1);
 }
 
 /* Take a task that waits or is ready out of where it waits. */
@@ -234,7 +235,7 @@ apply_task_ended(struct core *core, const struct record_task_ended *it)
     session_dirty(core, task->worker->session);
     lease_end(core, task);
     task_move(task, (enum wire_task_state)it->state);
-    count_end(core, job, task->index, (enum wire_task_state)it->state);
+    count_end(core, job, task->index, 1, (enum wire_task_state)it->state);
     task_free(core, task);
     apply_changed(core, job);
 }
@@ -315,9 +316,9 @@ stop_fresh(struct core *core, struct job *job, uint32_t first, uint32_t last,
     count = last - from + 1;
     if (job->marks != NULL)
         count -= (uint32_t)set_count(&job->marks->cancelled, from, last);
-    /* Nothing comes behind it: a number will do. */
-    if (last == end - 1 && job->closed && (job->cut == UINT32_MAX || state == TASK_FAILED ||
-                                           !job->cut_failed)) {
+    /* Nothing comes behind it, though standard input may: a number will do. */
+    if (last == end - 1 && (job->closed || !job->items) &&
+        (job->cut == UINT32_MAX || state == TASK_FAILED || !job->cut_failed)) {
         if (job->cut < job->total && job->cut_failed != (state == TASK_FAILED))
             idset_add_range(state_set(job, TASK_CANCELLED), job->cut, job->total - 1);
         job->cut = from;
@@ -340,8 +341,10 @@ stop_again(struct core *core, struct job *job, uint32_t first, uint32_t last,
     uint32_t index = first;
 
     while (job->marks != NULL && idset_next(&job->marks->again, index, &index) && index <= last) {
-        idset_remove(&job->marks->again, index);
-        count_end(core, job, index, state);
+        uint32_t count = idset_run(&job->marks->again, index, last - index + 1);
+
+        idset_remove_range(&job->marks->again, index, index + count - 1);
+        count_end(core, job, index, count, state);
     }
 }
 
@@ -366,7 +369,7 @@ stop_live(struct core *core, struct job *job, uint32_t first, uint32_t last,
         }
         task_detach(core, task);
         task_move(task, state);
-        count_end(core, job, task->index, state);
+        count_end(core, job, task->index, 1, state);
         task_free(core, task);
     }
 }
@@ -433,12 +436,16 @@ retry_marked(struct job *job, struct idset *set, uint32_t *count, uint32_t first
     uint32_t index = first;
 
     while (idset_next(set, index, &index) && index <= last) {
-        idset_remove(set, index);
-        (*count)--;
-        if (index < job->cursor)
-            idset_add(&job->marks->again, index);
-        else
-            job->fresh++;
+        uint32_t run = idset_run(set, index, last - index + 1);
+        uint32_t below = job->cursor > index ? job->cursor - index : 0;
+
+        if (below > run)
+            below = run;
+        idset_remove_range(set, index, index + run - 1);
+        *count -= run;
+        if (below > 0)
+            idset_add_range(&job->marks->again, index, index + below - 1);
+        job->fresh += run - below;
     }
 }
 

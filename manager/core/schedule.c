@@ -40,8 +40,7 @@ job_next(const struct job *job, uint32_t max, uint32_t *first_out)
         bool found = idset_next(&job->marks->again, 0, first_out);
 
         assert(found);
-        end = idset_run_end(&job->marks->again, *first_out);
-        return end - *first_out < max ? (uint32_t)(end - *first_out) : max;
+        return idset_run(&job->marks->again, *first_out, max);
     }
     assert(job->fresh > 0);
     *first_out = job->cursor;

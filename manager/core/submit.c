@@ -346,6 +346,7 @@ step_job_stdin(struct core *core, const struct step *step, const union wire_any 
         record.stdin_added.bytes = m->data.bytes;
         effects_body(step->fx, job->id, job->body_next, m->data);
         core_fact(core, step->fx, &record);
+        job_touch(core, job);       /* all of its tasks may have been cancelled meanwhile */
         effects_ack(step->fx, session, step->request, job->stdin_have);
     }
 }

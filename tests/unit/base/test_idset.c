@@ -13,7 +13,7 @@ struct idset_case {
     uint32_t    offset;             /* numbers are offset .. offset + spread - 1 */
     uint32_t    spread;
     unsigned    add_percent;
-    unsigned    range_percent;      /* of the additions */
+    unsigned    range_percent;      /* of the additions, and of the removals */
 };
 
 static const struct idset_case idset_cases[] = {
@@ -44,8 +44,11 @@ compare(const struct idset_case *row, const struct idset *set, const bool *expec
         assert_int_equal(idset_has(set, row->offset + i), expected[i]);
         if (!expected[i]) {
             assert_int_equal(idset_run_end(set, row->offset + i), row->offset + i);
+            assert_int_equal(idset_run(set, row->offset + i, 9), 0);
             continue;
         }
+        assert_int_equal(idset_run(set, row->offset + i, 2),
+                         1 + (i + 1 < row->spread && expected[i + 1]));
         if (i + 1 == row->spread || !expected[i + 1])
             assert_int_equal(idset_run_end(set, row->offset + i), (uint64_t)row->offset + i + 1);
         else
@@ -93,7 +96,12 @@ test_idset(void **state)
     for (int step = 0; step < STEPS; step++) {
         uint32_t at = noise(row->spread);
 
-        if (noise(100) >= row->add_percent) {
+        if (noise(100) >= row->add_percent && noise(100) < row->range_percent) {
+            uint32_t length = 1 + noise(row->spread - at < 9000 ? row->spread - at : 9000);
+
+            idset_remove_range(&set, row->offset + at, row->offset + at + length - 1);
+            memset(expected + at, false, length);
+        } else if (noise(100) >= row->add_percent) {
             assert_int_equal(idset_remove(&set, row->offset + at), expected[at]);
             expected[at] = false;
         } else if (noise(100) < row->range_percent) {
@@ -170,8 +178,13 @@ test_dense_is_small(void **state)
     assert_true(idset_remove(&set, 500000000));
     assert_false(idset_has(&set, 500000000));
     assert_true(idset_has(&set, 499999999));
+    assert_int_equal(idset_run(&set, 10, UINT32_MAX), 499999990);
+    assert_int_equal(idset_run(&set, 10, 7), 7);
     idset_write(&set, &bytes);
     assert_true(bytes.bytes < 32);
+    idset_remove_range(&set, 11, 1000000008);
+    assert_int_equal(set.count, 2);
+    assert_int_equal(set.page_count, 2);
     buffer_free(&bytes);
     idset_free(&set);
 }

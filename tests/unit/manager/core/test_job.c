@@ -11,6 +11,8 @@
 enum act_kind {
     ACT_END,
     ACT_SUBMIT,          /* a: tasks (0 = items), b: after job, c: attempts, d: fail_max */
+    ACT_SUBMIT_STDIN,    /* a: tasks, with standard input to follow */
+    ACT_STDIN,           /* a: job: all of its standard input */
     ACT_ITEMS,           /* a: job, b: how many more */
     ACT_CLOSE,           /* a: job */
     ACT_TURN,            /* a: ms */
@@ -84,6 +86,16 @@ static const struct job_case job_cases[] = {
         { { ACT_SUBMIT, 0 }, { ACT_ITEMS, 1, 3 }, { ACT_CANCEL, 1, 0, 2, 3 }, { ACT_TURN, 1 },
           { ACT_ITEMS, 1, 1 }, { ACT_TURN, 1 } }, 1, JOB_RUNNING, 4, 1, 0, 0, 3, 1 },
 
+    { "the only task is cancelled before its standard input came",
+        { { ACT_SUBMIT_STDIN, 1 }, { ACT_CANCEL, 1, 0, 0, 1 }, { ACT_STDIN, 1 }, { ACT_TURN, 1 } },
+        1, JOB_CANCELLED, 1, 0, 0, 0, 1, 1 },
+    { "all tasks are named and cancelled before their standard input came",
+        { { ACT_SUBMIT_STDIN, 3 }, { ACT_CANCEL, 1, 0, 2, 3 }, { ACT_STDIN, 1 }, { ACT_TURN, 1 } },
+        1, JOB_CANCELLED, 3, 0, 0, 0, 3, 1 },
+    { "cancelled and retried before its standard input came",
+        { { ACT_SUBMIT_STDIN, 1 }, { ACT_CANCEL, 1, 0, 0, 1 }, { ACT_RETRY, 1, 1, 0, 1 },
+          { ACT_TURN, 1 }, { ACT_STDIN, 1 }, { ACT_TURN, 1 } }, 1, JOB_RUNNING, 1, 1, 0, 0, 0, 1 },
+
     { "halt at the first failure: the rest is cancelled",
         { { ACT_SUBMIT, 10, 0, 0, 1 }, BAD1 }, 1, JOB_RUNNING, 10, 1, 0, 1, 8, 1 },
     { "a halted job ends as failed",
@@ -129,6 +141,15 @@ static const struct job_case job_cases[] = {
           { ACT_RETRY, 1, 7, 7, 1 }, { ACT_TURN, 1 }, { ACT_FINISH, 1, OUTCOME_SUCCEEDED },
           { ACT_TURN, 1 } },
         1, JOB_CANCELLED, 100, 0, 1, 0, 99, 2 },
+    { "a retry of most of a billion costs nothing per task",
+        { { ACT_SUBMIT, BILLION }, { ACT_CANCEL, 1, 1, BILLION - 9, BILLION - 9 }, { ACT_TURN, 1 },
+          { ACT_RETRY, 1, 1, 0, BILLION - 9 }, { ACT_TURN, 1 } },
+        1, JOB_RUNNING, BILLION, 2, 0, 0, 0, 1 },
+    { "nor when those behind them ran, nor when they are cancelled again",
+        { { ACT_SUBMIT, BILLION }, { ACT_CANCEL, 1, 0, BILLION - 9, BILLION - 8 }, OK2,
+          { ACT_RETRY, 1, 5, BILLION - 10, BILLION - 14 },
+          { ACT_CANCEL, 1, 3, BILLION, BILLION - 8 }, { ACT_TURN, 1 } },
+        1, JOB_RUNNING, BILLION, 2, 2, 0, BILLION - 4, 3 },
     { "a retry of nothing that failed",
       { { ACT_SUBMIT, 2 }, OK2, { ACT_RETRY, 1, 1, 0, 0 }, { ACT_TURN, 1 } },
         1, JOB_SUCCEEDED, 2, 0, 2, 0, 0, 1 },
@@ -156,6 +177,25 @@ play_submit(struct play *play, const struct act *act)
     }
     assert_int_equal(world_submitted(play->world, play->ann, "ann", &job), play->submitted);
     buffer_free(&after);
+}
+
+static void
+play_stdin(struct play *play, const struct act *act)
+{
+    static const uint8_t  bytes[STDIN_INLINE_BYTES_MAX + 1];
+    struct msg_job_submit job = world_job(play->world, play->submitted + 1, act->a);
+    union wire_any        m = { .job_stdin = { .job = act->a,
+                                               .data = slice_of(bytes, sizeof(bytes)) } };
+
+    if (act->kind == ACT_STDIN) {
+        world_step(play->world, 0, play->ann, ROLE_CLIENT, "ann", MSG_TYPE_JOB_STDIN, &m);
+        assert_int_equal(world_expect_ack(play->world), sizeof(bytes));
+        return;
+    }
+    world_submit_spec(play->world, play->ann, "ann", &job,
+                      (struct wire_spec){ .stdin_bytes = sizeof(bytes) });
+    world_expect(play->world, JOB_SUBMITTED, &m);
+    assert_int_equal(m.job_submitted.job, ++play->submitted);
 }
 
 static void
@@ -215,6 +255,10 @@ play_act(struct play *play, const struct act *act)
         break;
     case ACT_SUBMIT:
         play_submit(play, act);
+        break;
+    case ACT_SUBMIT_STDIN:
+    case ACT_STDIN:
+        play_stdin(play, act);
         break;
     case ACT_ITEMS:
         world_items(play->world, play->ann, "ann", act->a, play->items[act->a], act->b);
