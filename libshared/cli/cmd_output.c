@@ -49,6 +49,8 @@ output_follow_task(struct cli *cli, const struct selected *selected, bool stderr
     muster_err          err;
 
     cli_catch_interrupts(cli);
+    if (cli_interrupted())
+        return EXIT_INTERRUPTED;
     err = muster_output_follow(cli->session, selected->info.job, index, stderr_stream,
                                MUSTER_FOREVER, output_sink, NULL, &error);
     if (err == MUSTER_ERR_INTERRUPTED || cli_interrupted())

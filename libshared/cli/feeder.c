@@ -7,18 +7,34 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FEEDER_JOIN_NS = 50 * 1000 * 1000 };
+enum {
+    FEEDER_CALL_MS = 500,         /* then we look whether to go on */
+    FEEDER_JOIN_NS = 50 * 1000 * 1000,
+};
+
+/* Call again?  Ctrl-C wakes every call of the session; in a thread of its own it is
+ * not ours to say whether to stop.  In the caller's it is, also when Ctrl-C came
+ * just before the call and woke nobody. */
+static bool
+feeder_again(const struct feeder *feeder, muster_err *err, struct muster_error *error)
+{
+    if (*err != MUSTER_ERR_INTERRUPTED && *err != MUSTER_ERR_TIMEOUT)
+        return false;
+    if (!feeder->stopping && (feeder->started || !cli_interrupted()))
+        return true;
+    *err = error_set(error, MUSTER_ERR_INTERRUPTED, "told to stop");
+    return false;
+}
 
 static muster_err
 feeder_feed_one(struct feeder *feeder, struct slice item, struct muster_error *error)
 {
     muster_err err;
 
-    /* Ctrl-C wakes every call of the session; whether to stop is not ours to say. */
     do
-        err = muster_job_feed(feeder->session, feeder->job, item.data, item.bytes, MUSTER_FOREVER,
+        err = muster_job_feed(feeder->session, feeder->job, item.data, item.bytes, FEEDER_CALL_MS,
                               error);
-    while (err == MUSTER_ERR_INTERRUPTED && feeder->started && !feeder->stopping);
+    while (feeder_again(feeder, &err, error));
     return err;
 }
 
@@ -41,8 +57,8 @@ feeder_feed(struct feeder *feeder, struct muster_error *error)
             return err;
     }
     do
-        err = muster_job_close_input(feeder->session, feeder->job, MUSTER_FOREVER, error);
-    while (err == MUSTER_ERR_INTERRUPTED && feeder->started && !feeder->stopping);
+        err = muster_job_close_input(feeder->session, feeder->job, FEEDER_CALL_MS, error);
+    while (feeder_again(feeder, &err, error));
     return err;
 }
 

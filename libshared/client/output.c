@@ -117,6 +117,7 @@ muster_result_output(struct muster_session *session, uint64_t job, uint32_t inde
 
 struct follow {
     struct output       output;
+    uint64_t            interrupts;      /* as counted when the call began */
     /* guarded by the session's lock */
     struct call         call;            /* the subscription */
     bool                subscribed;      /* once */
@@ -237,6 +238,8 @@ follow_watch(struct follow *follow, uint64_t deadline_ms, struct muster_error *e
         pthread_mutex_lock(&session->lock);
         follow_subscribe(follow);
         waiter_begin(session, &waiter, follow);
+        /* Nor is an interruption lost that came while nobody waited. */
+        waiter.interrupts = follow->interrupts;
         err = MUSTER_OK;
         while (!err && follow->live.bytes == 0 && !follow->ended)
             err = waiter_wait(session, &waiter, until_ms);
@@ -302,7 +305,8 @@ muster_output_follow(struct muster_session *session, uint64_t job, uint32_t inde
                      struct muster_error *error)
 {
     struct follow         follow = { .output = { session, job, index, stderr_stream, timeout_ms,
-                                                 sink, context } };
+                                                 sink, context },
+                                     .interrupts = atomic_load(&session->interrupts) };
     uint64_t              deadline_ms = deadline_after(timeout_ms);
     struct muster_result *result = NULL;
     muster_err            err;

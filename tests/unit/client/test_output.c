@@ -238,10 +238,39 @@ test_ends(void **state)
     fake_stop(fake);
 }
 
+/* As a signal handler would, while nobody waits. */
+static muster_err
+interrupt(void *context, const void *data, size_t bytes)
+{
+    (void)data;
+    (void)bytes;
+    muster_session_interrupt(context);
+    return MUSTER_OK;
+}
+
+static void
+test_interrupted(void **state)
+{
+    struct fake           *fake = fake_start(true);
+    struct muster_session *session = fake_connect(fake);
+    struct muster_error    error = { 0 };
+
+    (void)state;
+    playing = &cases[3];
+    atomic_store(&fake->also, task);
+    atomic_store(&followed, -100);       /* it runs on */
+    assert_int_equal(muster_output_follow(session, JOB, INDEX, false, CALL_MS, interrupt, session,
+                                          &error),
+                     MUSTER_ERR_INTERRUPTED);
+    muster_session_close(session);
+    fake_stop(fake);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest stories[] = { cmocka_unit_test(test_ends) };
+    const struct CMUnitTest stories[] = { cmocka_unit_test(test_ends),
+                                          cmocka_unit_test(test_interrupted) };
 
     return STORIES("following", cases, test_follow) +
            STORIES("long outputs", long_cases, test_long) +
