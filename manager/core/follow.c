@@ -27,6 +27,8 @@ watch_free(struct core *core, struct watch *watch)
     uint64_t     key = task_key(watch->job, watch->index);
     struct list *ring = map_get(&core->watched, key);
 
+    assert(watch->session->watch_count > 0);
+    watch->session->watch_count--;
     list_remove(&watch->task_link);
     list_remove(&watch->session_link);
     free(watch);
@@ -132,6 +134,7 @@ watch_start(struct core *core, const struct step *step, uint64_t job, uint32_t i
                              .index = index };
     list_append(ring, &watch->task_link);
     list_append(&step->session->watches, &watch->session_link);
+    step->session->watch_count++;
 }
 
 /* Answered by ACK: 1 = it is leased now, 0 = it is not; then TASK_OUTPUT. */
@@ -157,6 +160,11 @@ step_follow(struct core *core, const struct step *step, const union wire_any *m)
         task = NULL;
     watch = watch_find(step->session, job->id, follow->index);
     fresh = follow->on && watch == NULL;
+    if (fresh && step->session->watch_count >= core->config.polls_per_session_max) {
+        effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_FULL,
+                      "this session follows %u tasks already", step->session->watch_count);
+        return;
+    }
     if (follow->on)
         watch_start(core, step, job->id, follow->index);
     else if (watch != NULL)

@@ -254,9 +254,10 @@ step_task_return(struct core *core, const struct step *step, const union wire_an
     struct worker *worker = step->session->worker;
     struct task   *task = lease_find(core, worker, &back->token);
 
-    /* A repeat, or too late: either way it is not this worker's any more. */
+    /* A repeat, or too late: either way it is not this worker's any more.  One that
+     * wrote output did run: it is not given back for nothing, time and again. */
     if (task != NULL)
-        lease_returned(core, task, step->fx);
+        (task->output != NULL ? lease_lost : lease_returned)(core, task, step->fx);
     switch ((enum wire_return)back->reason) {
     case RETURN_DRAINING:
         worker->draining = true;
@@ -285,18 +286,43 @@ step_task_return(struct core *core, const struct step *step, const union wire_an
 static uint64_t
 chunk_end(const struct task *task, uint8_t stream, bool *none_out)
 {
-    uint64_t end = 0;
-
-    *none_out = true;
-    for (uint32_t i = 0; task->output != NULL && i < task->output->count; i++) {
+    *none_out = false;
+    for (uint32_t i = task->output != NULL ? task->output->count : 0; i-- > 0;) {
         const struct ref *ref = &task->output->items[i];
 
-        if ((ref->c & 1) != stream)
-            continue;
-        *none_out = false;
-        end = (uint64_t)ref->b + (ref->c >> 1);
+        if ((ref->c & 1) == stream)
+            return (uint64_t)ref->b + (ref->c >> 1);
     }
-    return end;
+    *none_out = true;
+    return 0;
+}
+
+/* Does the chunk fit what is there?  Else answers. */
+static bool
+chunk_fits(const struct step *step, const struct task *task, const struct msg_result_chunk *chunk)
+{
+    uint64_t session = step->session->id;
+    bool     none;
+    uint64_t end = chunk_end(task, chunk->stream, &none);
+
+    if (none ? chunk->offset > OUTPUT_INLINE_BYTES_MAX : chunk->offset != end) {
+        effects_error(step->fx, session, step->request, MUSTER_ERR_INVALID,
+                      "a chunk at offset %llu where %llu was expected",
+                      (unsigned long long)chunk->offset, (unsigned long long)end);
+        return false;
+    }
+    if (chunk->offset + chunk->data.bytes > task->job->output_bytes) {
+        effects_error(step->fx, session, step->request, MUSTER_ERR_TOO_LARGE,
+                      "the job keeps %u bytes of each stream", task->job->output_bytes);
+        return false;
+    }
+    if (task->output != NULL && task->output->count >= CHUNKS_MAX) {
+        effects_error(step->fx, session, step->request, MUSTER_ERR_TOO_LARGE,
+                      "the output of task %u of job %llu has %u chunks already: fill them",
+                      task->index, (unsigned long long)task->job->id, task->output->count);
+        return false;
+    }
+    return true;
 }
 
 void
@@ -318,17 +344,8 @@ step_result_chunk(struct core *core, const struct step *step, const union wire_a
         effects_ack(step->fx, step->session->id, step->request, end);     /* a repeat */
         return;
     }
-    if (none ? chunk->offset > OUTPUT_INLINE_BYTES_MAX : chunk->offset != end) {
-        effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_INVALID,
-                      "a chunk at offset %llu where %llu was expected",
-                      (unsigned long long)chunk->offset, (unsigned long long)end);
+    if (!chunk_fits(step, task, chunk))
         return;
-    }
-    if (last > task->job->output_bytes) {
-        effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_TOO_LARGE,
-                      "the job keeps %u bytes of each stream", task->job->output_bytes);
-        return;
-    }
     record.chunk_added.job = task->job->id;
     record.chunk_added.index = task->index;
     record.chunk_added.stream = chunk->stream;
@@ -340,6 +357,17 @@ step_result_chunk(struct core *core, const struct step *step, const union wire_a
     effects_ack(step->fx, step->session->id, step->request, last);
 }
 
+static bool
+worker_serves(const struct worker *worker, const struct name *queue)
+{
+    for (uint32_t i = 0; i < worker->queue_count; i++) {
+        if (worker->queues[i] == queue)
+            return true;
+    }
+    return false;
+}
+
+/* What it may not run is not its to read. */
 void
 step_stdin_get(struct core *core, const struct step *step, const union wire_any *m)
 {
@@ -349,6 +377,8 @@ step_stdin_get(struct core *core, const struct step *step, const union wire_any 
     const struct ref           *ref = NULL;
     struct effect_body_get     *body;
 
+    if (job != NULL && !worker_serves(step->session->worker, job->class->queue))
+        job = NULL;
     if (job != NULL && get->offset < job->stdin_bytes)
         ref = refs_find(job->refs[REFS_STDIN], (uint32_t)get->offset, &hint);
     if (job == NULL || ref == NULL) {

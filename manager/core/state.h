@@ -29,6 +29,7 @@ enum {
     REFS_CHUNK        = 4096,      /* references in one stored object */
     DONE_MAX          = 256,       /* tokens remembered per worker, for repeated FINISHes */
     RESULT_BLOCKS_MAX = 32,        /* offered to one RESULTS_GET */
+    CHUNKS_MAX        = 8192,      /* of both streams of a lease: twice what whole ones need */
     FAULT_MS          = 2000,      /* a worker that cannot run anything is left alone so long */
     QUICK_US          = 20 * 1000, /* a finish below it widens the window of its worker ... */
     LONG_US           = 100 * 1000,/* ... one above it closes the window */
@@ -37,6 +38,8 @@ enum {
 };
 
 static_assert(TASKS_PER_JOB_MAX <= 1 << JOB_KEY_SHIFT, "an index must fit its key");
+static_assert(CHUNKS_MAX >= 2 * (OUTPUT_BYTES_MAX / CHUNK_BYTES_MAX + 1),
+              "the largest output must fit its chunks");
 
 /* ---- names: queues, labels, resources; interned while someone uses them ---- */
 struct name {
@@ -228,7 +231,7 @@ struct session {
     struct list      jobs;         /* (d) bound to it, unfinished */
     struct list      dirty;        /* (v) */
     struct list      polls, watches;  /* (v) */
-    uint32_t         poll_count;   /* (v) */
+    uint32_t         poll_count, watch_count;  /* (v) */
     struct heap_node timer;        /* (v) */
     uint64_t         heard_ms;     /* (v) */
     uint32_t         pid;          /* (v) */

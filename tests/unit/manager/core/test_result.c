@@ -230,10 +230,134 @@ follow(void **state)
     world_free(world);
 }
 
+/* Tasks that are not there yet may be followed, but not any number of them. */
+static void
+follow_limit(void **state)
+{
+    struct world         *world = world_new();
+    uint64_t              ann = world_client(world, "ann");
+    struct msg_job_submit job = world_job(world, 1, 0);
+    uint64_t              id = world_submitted(world, ann, "ann", &job);
+    union wire_any        m;
+
+    (void)state;
+    for (uint32_t i = 0; i <= world_config.polls_per_session_max; i++) {
+        m.output_follow = (struct msg_output_follow){ id, 1000 + i, 1 };
+        world_step(world, 0, ann, ROLE_CLIENT, "ann", MSG_TYPE_OUTPUT_FOLLOW, &m);
+        if (i < world_config.polls_per_session_max)
+            assert_int_equal(world_expect_ack(world), 0);
+        else
+            world_expect_error(world, MUSTER_ERR_FULL);
+    }
+    m.output_follow = (struct msg_output_follow){ id, 1000, 1 };    /* a repeat */
+    world_step(world, 0, ann, ROLE_CLIENT, "ann", MSG_TYPE_OUTPUT_FOLLOW, &m);
+    assert_int_equal(world_expect_ack(world), 0);
+    m.output_follow.on = 0;
+    world_step(world, 0, ann, ROLE_CLIENT, "ann", MSG_TYPE_OUTPUT_FOLLOW, &m);
+    assert_int_equal(world_expect_ack(world), 0);
+    m.output_follow = (struct msg_output_follow){ id, 99, 1 };
+    world_step(world, 0, ann, ROLE_CLIENT, "ann", MSG_TYPE_OUTPUT_FOLLOW, &m);
+    assert_int_equal(world_expect_ack(world), 0);
+    world_free(world);
+}
+
+/* ---- a worker that sends output without end ---- */
+
+static void
+send_chunk(struct result_world *rw, struct wire_token token, uint32_t offset)
+{
+    union wire_any m = { .result_chunk = { token, 0, offset, slice_text("x") } };
+
+    world_step(rw->world, 0, rw->worker, ROLE_WORKER, "fleet", MSG_TYPE_RESULT_CHUNK, &m);
+}
+
+static void
+chunk_limit(void **state)
+{
+    struct result_world rw = result_prepare();
+
+    (void)state;
+    for (uint32_t i = 0; i < 8192; i++) {
+        send_chunk(&rw, rw.tokens[0], i);
+        assert_int_equal(world_expect_ack(rw.world), i + 1);
+    }
+    send_chunk(&rw, rw.tokens[0], 8192);
+    world_expect_error(rw.world, MUSTER_ERR_TOO_LARGE);
+    send_chunk(&rw, rw.tokens[1], 0);
+    world_expect_ack(rw.world);
+    world_turn(rw.world, 1);
+    world_free(rw.world);
+}
+
+/* Giving back a task that wrote output counts: LOST_ATTEMPTS_DEFAULT times. */
+static void
+chunk_return(void **state)
+{
+    struct result_world rw = result_prepare();
+    struct wire_token   token = rw.tokens[0];
+    union wire_any      m;
+    uint32_t            times = 0;
+
+    (void)state;
+    for (; times < 10; times++) {
+        send_chunk(&rw, token, 0);
+        world_expect_ack(rw.world);
+        m.task_return = (struct msg_task_return){ token, RETURN_DRAINING };
+        world_step(rw.world, 0, rw.worker, ROLE_WORKER, "fleet", MSG_TYPE_TASK_RETURN, &m);
+        world_expect_ack(rw.world);
+        m.worker_drain.draining = 0;
+        world_step(rw.world, 0, rw.worker, ROLE_WORKER, "fleet", MSG_TYPE_WORKER_DRAIN, &m);
+        world_expect_ack(rw.world);
+        world_turn(rw.world, 1);
+        if (world_leases(rw.world, &token, NULL, 1) == 0)
+            break;
+        world_next(rw.world);
+    }
+    assert_int_equal(times + 1, LOST_ATTEMPTS_DEFAULT);
+    assert_int_equal(world_info(rw.world, rw.ann, "ann", rw.job).counts.failed, 1);
+    world_free(rw.world);
+}
+
+/* ---- standard input is for those who may run the job ---- */
+
+static void
+foreign_stdin(void **state)
+{
+    static const uint8_t  bytes[STDIN_INLINE_BYTES_MAX + 1];
+    struct world         *world = world_new();
+    uint64_t              ann = world_client(world, "ann");
+    uint64_t              mine = world_worker(world, "node1", 1, 0);
+    uint64_t              other = world_hello(world, ROLE_WORKER, "fleet", 0, 44);
+    struct msg_job_submit job = world_job(world, 1, 1);
+    union wire_any        m;
+
+    (void)state;
+    world_expect(world, WELCOME, &m);
+    world_join(world, other, &(struct world_join){ .name = "node2", .cpus_milli = 1000,
+                                                   .queue = "other" });
+    world_expect(world, WORKER_JOINED, &m);
+    world_submit_spec(world, ann, "ann", &job, (struct wire_spec){ .stdin_bytes = sizeof(bytes) });
+    world_expect(world, JOB_SUBMITTED, &m);
+    m.job_stdin = (struct msg_job_stdin){ 1, 0, slice_of(bytes, sizeof(bytes)) };
+    world_step(world, 0, ann, ROLE_CLIENT, "ann", MSG_TYPE_JOB_STDIN, &m);
+    world_expect_ack(world);
+    m.stdin_get = (struct msg_stdin_get){ 1, 5 };
+    world_step(world, 0, other, ROLE_WORKER, "fleet", MSG_TYPE_STDIN_GET, &m);
+    world_expect_error(world, MUSTER_ERR_NOT_FOUND);
+    world_step(world, 0, mine, ROLE_WORKER, "fleet", MSG_TYPE_STDIN_GET, &m);
+    assert_int_equal(world->fx.get_count, 1);
+    assert_int_equal(world->fx.gets[0].skip, 5);
+    world_free(world);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(follow) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(follow),       cmocka_unit_test(follow_limit),
+        cmocka_unit_test(chunk_limit),  cmocka_unit_test(chunk_return),
+        cmocka_unit_test(foreign_stdin),
+    };
     int                     failed = STORIES("polls", poll_cases, poll_story);
 
     failed += STORIES("results", ask_cases, ask_story);
