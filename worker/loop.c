@@ -28,7 +28,7 @@ enum {
     LOOP_FDS_OTHER    = 128,
     LOOP_BLOCKED_MS   = 5,        /* look again when the link took no more */
     LOOP_NOBODY_MS    = 3000,     /* say that nobody answers after so long */
-    LOOP_HOLD_MS      = 2,        /* results wait so long for company, under load only */
+    LOOP_HOLD_MS      = 8,        /* results wait so long for company, while leases wait too */
     LOOP_HOLD_MAX     = 64,       /* messages */
 };
 
