@@ -91,7 +91,8 @@ answer_sends(struct answer *answer, const struct effects *fx)
         uint64_t peer = send->session != 0 ? admit_session_peer(answer->admit, send->session)
                                            : send->peer;
 
-        if (peer != 0)
+        /* One without a session may have left while its turn was committed. */
+        if (peer != 0 && admit_peer_known(answer->admit, peer))
             outbox_add(answer->outbox, peer, slice_of(fx->out.data + send->offset, send->bytes));
     }
 }

@@ -83,6 +83,17 @@ loop_status(struct loop *loop, uint64_t now_ms, const struct core_from *from, ui
     buffer_free(&list);
 }
 
+/* Bytes that the turn is to answer with, where they are not made yet by estimate:
+ * a body at its largest, a block that is only searched by a part of it. */
+static uint64_t
+loop_answers(const struct effects *fx)
+{
+    enum { BLOCK_BYTES_SEARCHED = 1024 };
+
+    return fx->out.bytes + ((uint64_t)fx->results_count + fx->get_count) * CHUNK_BYTES_MAX +
+           fx->numbers.bytes / sizeof(uint64_t) * BLOCK_BYTES_SEARCHED;
+}
+
 static muster_err
 loop_step(struct loop *loop, uint64_t now_ms, uint64_t peer, const struct wire_message *message,
           struct muster_error *error)
@@ -104,6 +115,9 @@ loop_step(struct loop *loop, uint64_t now_ms, uint64_t peer, const struct wire_m
         if (err)
             return err;
     }
+
+    if (loop_answers(loop->gathering) - loop->frame_begin > LOOP_FRAME_ANSWERS_MAX)
+        return error_set(error, MUSTER_ERR_BUSY, "one frame asks for too much; ask again");
 
     from = loop_from(&admitted);
     if (message->type == MSG_TYPE_STATUS_GET) {
@@ -165,6 +179,7 @@ loop_frame(struct loop *loop, uint64_t now_ms, const struct link_peer *from, str
         link_server_cut(loop->link, from->peer);
         return;
     }
+    loop->frame_begin = loop_answers(loop->gathering);
     err = wire_frame_open(bytes, &frame);
     while (!err) {
         err = wire_frame_next(&frame, &message);

@@ -18,6 +18,8 @@ enum {
      * peers send beyond stays in their sockets. */
     LOOP_TURN_STEPS_MAX = 32768,
     LOOP_TURN_BYTES_MAX = 16 * 1024 * 1024,
+    /* Answers that one frame may ask for: requests are small, answers are not. */
+    LOOP_FRAME_ANSWERS_MAX = 8 * 1024 * 1024,
 };
 
 enum loop_source { LOOP_LINK, LOOP_STORE, LOOP_SIGNAL, LOOP_LIFELINE };
@@ -37,6 +39,7 @@ struct loop {
     struct effects      *committing;    /* the turn being committed; NULL: none */
     uint64_t             turn;          /* its number */
     uint32_t             steps;         /* taken by the gathering turn */
+    uint64_t             frame_begin;   /* loop_answers() when the frame at hand came */
     uint64_t             started_ms;
     uint32_t             connections_max;
     int                  epoll_fd;

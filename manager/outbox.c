@@ -7,6 +7,8 @@
 #include "list.h"
 #include "map.h"
 
+enum { OUTBOX_SPARES = 16 };
+
 struct outbox_peer {
     uint64_t       peer;
     struct buffer  frame;          /* being built */
@@ -16,6 +18,7 @@ struct outbox_peer {
     uint32_t       waiting_capacity;
     size_t         waiting_bytes;
     bool           slow;
+    bool           cut;            /* had too much waiting: keep nothing until it is gone */
     struct list    link;           /* in outbox->dirty while something is to be sent */
 };
 
@@ -25,7 +28,27 @@ struct outbox {
     void               *context;
     struct map          peers;     /* peer -> struct outbox_peer */
     struct list         dirty;
+    struct buffer       spares[OUTBOX_SPARES];     /* frames to be built in */
+    uint32_t            spare_count;
 };
+
+static struct buffer
+outbox_spare_take(struct outbox *outbox)
+{
+    return outbox->spare_count > 0 ? outbox->spares[--outbox->spare_count]
+                                   : (struct buffer){ 0 };
+}
+
+static void
+outbox_spare_give(struct outbox *outbox, struct buffer *frame)
+{
+    buffer_clear(frame);
+    if (frame->data != NULL && outbox->spare_count < OUTBOX_SPARES)
+        outbox->spares[outbox->spare_count++] = *frame;
+    else
+        buffer_free(frame);
+    *frame = (struct buffer){ 0 };
+}
 
 struct outbox *
 outbox_new(struct link_server *link, outbox_slow_fn *slow, void *context)
@@ -39,13 +62,25 @@ outbox_new(struct link_server *link, outbox_slow_fn *slow, void *context)
     return outbox;
 }
 
+/* Forget all that is to be sent to it. */
 static void
-outbox_peer_free(struct outbox_peer *to)
+outbox_peer_clear(struct outbox *outbox, struct outbox_peer *to)
 {
     for (uint32_t i = 0; i < to->waiting_count; i++)
         buffer_free(&to->waiting[i]);
     free(to->waiting);
-    buffer_free(&to->frame);
+    to->waiting = NULL;
+    to->waiting_count = 0;
+    to->waiting_capacity = 0;
+    to->waiting_bytes = 0;
+    outbox_spare_give(outbox, &to->frame);
+    to->messages = 0;
+}
+
+static void
+outbox_peer_free(struct outbox *outbox, struct outbox_peer *to)
+{
+    outbox_peer_clear(outbox, to);
     if (list_linked(&to->link))
         list_remove(&to->link);
     free(to);
@@ -58,8 +93,10 @@ outbox_free(struct outbox *outbox)
     size_t              cursor = 0;
 
     while ((to = map_next(&outbox->peers, &cursor, NULL)) != NULL)
-        outbox_peer_free(to);
+        outbox_peer_free(outbox, to);
     map_free(&outbox->peers);
+    while (outbox->spare_count > 0)
+        buffer_free(&outbox->spares[--outbox->spare_count]);
     free(outbox);
 }
 
@@ -109,15 +146,18 @@ outbox_seal(struct outbox *outbox, struct outbox_peer *to)
 
         if (err != MUSTER_ERR_BUSY) {
             /* Sent, or the peer is gone and link will say so: nothing to keep. */
-            buffer_clear(&to->frame);
+            outbox_spare_give(outbox, &to->frame);
             to->messages = 0;
             return;
         }
         outbox_set_slow(outbox, to, true);
     }
     outbox_park(to);
-    if (to->waiting_bytes > OUTBOX_PEER_BYTES_MAX)
+    if (to->waiting_bytes > OUTBOX_PEER_BYTES_MAX) {
         link_server_cut(outbox->link, to->peer);
+        outbox_peer_clear(outbox, to);
+        to->cut = true;
+    }
 }
 
 void
@@ -130,8 +170,12 @@ outbox_add(struct outbox *outbox, uint64_t peer, struct slice message)
 
     if (to->messages > 0 && !wire_frame_fits(&to->frame, to->messages, message.bytes))
         outbox_seal(outbox, to);
-    if (to->messages == 0)
+    if (to->cut)
+        return;
+    if (to->messages == 0) {
+        to->frame = outbox_spare_take(outbox);
         wire_frame_begin(&to->frame);
+    }
     buffer_append_slice(&to->frame, message);
     to->messages++;
     if (!list_linked(&to->link))
@@ -166,7 +210,7 @@ outbox_flush(struct outbox *outbox)
         struct outbox_peer *to = CONTAINER(at, struct outbox_peer, link);
 
         next = at->next;
-        if (outbox_drain(outbox, to))
+        if (outbox_drain(outbox, to) && !to->cut)
             outbox_set_slow(outbox, to, false);
         outbox_seal(outbox, to);
         if (to->waiting_count == 0)
@@ -181,5 +225,5 @@ outbox_gone(struct outbox *outbox, uint64_t peer)
     struct outbox_peer *to = map_remove(&outbox->peers, peer);
 
     if (to != NULL)
-        outbox_peer_free(to);
+        outbox_peer_free(outbox, to);
 }

@@ -3,8 +3,10 @@
  * 1. Everything for one peer in one turn leaves in as few frames as fit; a lone
  *    message leaves at once.
  * 2. A peer that does not read (BUSY) keeps its frames here, in order, up to
- *    OUTBOX_PEER_BYTES_MAX; beyond that it is cut.  Its session stays and
- *    resumes: nothing durable depends on what was in here.
+ *    OUTBOX_PEER_BYTES_MAX; beyond that it is cut, and nothing more is kept for
+ *    it.  Its session stays and resumes: nothing durable depends on what was in
+ *    here.
+ * 3. A peer for which nothing waits costs no frame's worth of memory.
  */
 #ifndef MANAGER_OUTBOX_H
 #define MANAGER_OUTBOX_H

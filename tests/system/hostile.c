@@ -134,6 +134,20 @@ put_wrong_count(struct buffer *out)
     out->data[4] = 200;         /* messages in the frame */
 }
 
+/* Small requests with large answers, as many as a frame holds. */
+static void
+put_greedy(struct buffer *out)
+{
+    const union wire_any hello = { .hello = { .version_min = 1, .version_max = 1, .secret = 1 } };
+    const union wire_any ask = { .job_list_get = { .max = 0 } };
+
+    wire_frame_begin(out);
+    wire_put_any(out, MSG_TYPE_HELLO, 1, &hello);
+    for (uint32_t i = 1; i < FRAME_MESSAGES_MAX; i++)
+        wire_put_any(out, MSG_TYPE_JOB_LIST_GET, i + 1, &ask);
+    wire_frame_end(out, FRAME_MESSAGES_MAX);
+}
+
 static const struct {
     const char *name;
     void      (*put)(struct buffer *out);
@@ -144,7 +158,7 @@ static const struct {
     { "manager-only", put_manager_only, true }, { "unknown", put_unknown, true },
     { "short", put_short, true },               { "wrong-count", put_wrong_count, true },
     { "long", put_long, true },                 { "oversized", put_oversized, true },
-    { "version", put_version, false },
+    { "version", put_version, false },          { "greedy", put_greedy, false },
 };
 
 /* Print the errors in a frame; how many there were. */
@@ -176,6 +190,7 @@ hostile_run(struct link_client *link, void (*put)(struct buffer *), bool until_c
     uint64_t            until_ms = clock_now_ms() + HOSTILE_MS;
     uint64_t            connections = 0;
     int                 errors = 0;
+    bool                sent = false;
 
     put(&frame);
     while (clock_now_ms() < until_ms && connections < 2) {
@@ -185,8 +200,8 @@ hostile_run(struct link_client *link, void (*put)(struct buffer *), bool until_c
 
         if (errors > 0 && (state == LINK_LOST || !until_cut))
             break;
-        if (state == LINK_CONNECTED)
-            (void)link_client_send(link, buffer_slice(&frame));
+        if (state == LINK_CONNECTED && (until_cut || !sent))
+            sent = link_client_send(link, buffer_slice(&frame)) == MUSTER_OK;
         while (link_client_receive(link, &answer))
             errors += told(answer);
         (void)poll(wait, 2, HOSTILE_STEP_MS);
