@@ -64,10 +64,6 @@ main(int argc, char **argv)
         log_start("muster-manager", (enum log_level)config.log_level);
         err = manager_run(&config, &error);
     }
-    if (err == MUSTER_ERR_EXISTS)     /* another manager, or its address: the detail says it all */
-        fprintf(stderr, "muster-manager: %s\n", error.detail);
-    else if (err)
-        fprintf(stderr, "muster-manager: %s: %s. %s\n", error.detail, muster_err_text(err),
-                muster_err_advice(err));
+    error_tell("muster-manager", err, &error);
     return muster_err_exit_status(err);
 }

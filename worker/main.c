@@ -5,7 +5,6 @@
  * 2. When the nursery is killed this program gives its leases back and executes
  *    itself anew: that is the only way to a process that may fork again.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/limits.h>
@@ -171,17 +170,6 @@ worker_main(const struct config *config, char **argv, struct muster_error *error
     return err;
 }
 
-static void
-tell(muster_err err, const struct muster_error *error)
-{
-    const char *advice = muster_err_advice(err);
-
-    fprintf(stderr, "muster-worker: %s: %s.", error->detail, muster_err_text(err));
-    if (advice[0] != 0)
-        fprintf(stderr, " %c%s.", toupper((unsigned char)advice[0]), advice + 1);
-    fputc('\n', stderr);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -202,8 +190,7 @@ main(int argc, char **argv)
         log_start("muster-worker", (enum log_level)config.log_level);
         err = worker_main(&config, argv, &error);
     }
-    if (err)
-        tell(err, &error);
+    error_tell("muster-worker", err, &error);
     config_free(&config);
     return muster_err_exit_status(err);
 }

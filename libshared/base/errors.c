@@ -2,6 +2,7 @@
 #include "errors.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,4 +139,20 @@ error_errno(struct muster_error *error, muster_err code, const char *format, ...
     free(text);
     errno = number;
     return code;
+}
+
+void
+error_tell(const char *program, muster_err err, const struct muster_error *error)
+{
+    const char *advice = muster_err_advice(err);
+
+    if (err == MUSTER_OK)
+        return;
+    fprintf(stderr, "%s: %s", program, error->detail);
+    /* Who holds the place already is in the detail, with what to do. */
+    if (err != MUSTER_ERR_EXISTS)
+        fprintf(stderr, ": %s.", muster_err_text(err));
+    if (err != MUSTER_ERR_EXISTS && *advice != '\0')
+        fprintf(stderr, " %c%s.", toupper((unsigned char)*advice), advice + 1);
+    fputc('\n', stderr);
 }

@@ -17,4 +17,8 @@ muster_err error_errno(struct muster_error *error, muster_err code, const char *
 /* An error that arrived as a number from outside: unknown numbers become INTERNAL. */
 muster_err error_from_number(unsigned number);
 
+/* One line on stderr for what ended a program: its name, the detail, the text of
+ * `err` and what to do next.  Does nothing when err is OK. */
+void error_tell(const char *program, muster_err err, const struct muster_error *error);
+
 #endif
