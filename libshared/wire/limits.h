@@ -67,6 +67,23 @@ enum {
     LOST_ATTEMPTS_DEFAULT     = 5,         /* workers a task may take down with it */
     DELAY_MS_MAX              = 24 * 24 * 3600 * 1000,  /* 24 days: fits 31 bits */
     CPUS_MILLI_MAX            = 1000 * 1000,
+
+    FUNCTIONS_MAX             = 1024,      /* announced by one worker */
+    NAMED_MAX                 = 64,        /* named values of a function's call */
+
+    KEY_BYTES_MAX             = 4 * KIB,   /* of dicts and namespaces; methods of services */
+    VALUE_BYTES_MAX           = 128 * KIB, /* of one request or answer; larger ones go in parts */
+    VALUE_INLINE_BYTES_MAX    = 16 * KIB,  /* kept in memory; larger items of queues are bodies */
+    MESSAGE_ITEM_BYTES_MAX    = 1 * MIB * 1024,  /* one item of a queue, one message of a pipe */
+    PIPE_WINDOW_BYTES         = 4 * MIB,   /* on their way in one direction of a pipe */
+    GIVEN_PER_ANSWER_MAX      = 1024,      /* items in one answer of a queue */
+    ANSWERS_KEPT_MAX          = 16384,     /* of one session, not yet seen by it */
+    WAITS_PER_SESSION_MAX     = 1024 * 1024,
+    SEEN_EXCEPT_MAX           = LIST_ITEMS_MAX,
+    RESERVE_MS                = 30000,     /* default term of a reserved item */
+    RESERVE_MS_MAX            = 24 * 3600 * 1000,
+    PARTIES_MAX               = 65536,     /* of a barrier */
+    ARRAY_ITEMS_MAX           = 16 * MIB,
 };
 
 static_assert(SPEC_BYTES_MAX + ITEM_BYTES_MAX + STDIN_INLINE_BYTES_MAX + 4 * KIB <=
@@ -78,6 +95,11 @@ static_assert(2 * OUTPUT_INLINE_BYTES_MAX + 4 * KIB <= BLOCK_BYTES_MAX,
               "a result must fit a block");
 static_assert(ITEM_BYTES_MAX + 16 <= BLOCK_BYTES_MAX, "an item must fit a block");
 static_assert(CHUNK_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX, "a chunk must fit a frame");
+static_assert(VALUE_BYTES_MAX + KEY_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX,
+              "a value with its key must fit a frame");
+static_assert(BLOCK_BYTES_MAX + GIVEN_PER_ANSWER_MAX * 16 + KIB <= MESSAGE_BODY_BYTES_MAX,
+              "items with their ids must fit a frame");
+static_assert(VALUE_INLINE_BYTES_MAX + 16 <= BLOCK_BYTES_MAX, "an inline item must fit a block");
 static_assert(BEAT_MS * 3 + LEASE_MARGIN_MS < LEASE_MS, "two lost beats must not end a lease");
 static_assert(LEASE_MS_MIN / BEATS_PER_LEASE * 3 + LEASE_MARGIN_MS <= LEASE_MS_MIN,
               "nor with the shortest term");

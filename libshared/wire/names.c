@@ -79,3 +79,28 @@ wire_role_name(unsigned role)
 
     return NAME_OF(names, role);
 }
+
+const char *
+wire_noun_name(unsigned noun)
+{
+    static const char *const names[NOUN_COUNT] = {
+#define NOUN_NAME(NOUN, name, number) [number] = name,
+        NOUNS(NOUN_NAME)
+#undef NOUN_NAME
+    };
+
+    return NAME_OF(names, noun);
+}
+
+const struct wire_verb_rule *
+wire_verb_rule(unsigned verb)
+{
+    static const struct wire_verb_rule rules[VERB_COUNT] = {
+#define VERB_RULE(NOUN, VERB, name, number, kind) [number] = { VERB_##kind, NOUN_##NOUN, name },
+        VERBS(VERB_RULE)
+#undef VERB_RULE
+    };
+    static const struct wire_verb_rule none = { VERB_NONE, NOUN_QUEUE, "unknown" };
+
+    return verb < VERB_COUNT ? &rules[verb] : &none;
+}

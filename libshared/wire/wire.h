@@ -16,6 +16,7 @@
 #include "writer.h"
 
 #include "messages.def"
+#include "verbs.def"
 
 enum wire_role { ROLE_NONE, ROLE_WORKER, ROLE_CLIENT, ROLE_ADMIN, ROLE_COUNT };
 enum {
@@ -72,6 +73,40 @@ enum wire_return {
 enum wire_why {
     WHY_RUNNING, WHY_FINISHED, WHY_DEPENDENCY, WHY_DELAY, WHY_RUNNING_MAX, WHY_NO_WORKER,
     WHY_QUEUE, WHY_LABEL, WHY_RESOURCE, WHY_BUSY, WHY_INPUT_OPEN, WHY_COULD_RUN, WHY_COUNT
+};
+
+/* Shared objects: see verbs.def. */
+enum wire_noun {
+#define WIRE_NOUN(NOUN, name, number) NOUN_##NOUN = number,
+    NOUNS(WIRE_NOUN)
+#undef WIRE_NOUN
+    NOUN_COUNT
+};
+enum wire_verb {
+#define WIRE_VERB(NOUN, VERB, name, number, kind) VERB_##NOUN##_##VERB = number,
+    VERBS(WIRE_VERB)
+#undef WIRE_VERB
+    VERB_COUNT = 128
+};
+enum wire_verb_kind { VERB_NONE, VERB_READ, VERB_WRITE, VERB_WAIT, VERB_LOOK };
+struct wire_verb_rule {
+    enum wire_verb_kind kind;          /* VERB_NONE: no such verb */
+    enum wire_noun      noun;
+    const char         *name;
+};
+const struct wire_verb_rule *wire_verb_rule(unsigned verb);     /* never NULL */
+const char *wire_noun_name(unsigned noun);
+enum wire_open {
+    OPEN_ANY,              /* make it unless it exists */
+    OPEN_NEW,              /* EXISTS when it does */
+    OPEN_OLD,              /* NOT_FOUND when it does not */
+    OPEN_COUNT
+};
+enum wire_value_type {
+    TYPE_INTEGER,          /* signed, 64 bits */
+    TYPE_DOUBLE,           /* IEEE 754, 64 bits */
+    TYPE_BYTES,            /* an array of bytes: items of one byte */
+    TYPE_COUNT
 };
 
 /* A list inside a message: `count` encoded items.  Decoding checked every item,

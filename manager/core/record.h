@@ -36,7 +36,7 @@ struct record {
 
 enum record_again { AGAIN_FAILED, AGAIN_LOST, AGAIN_RETURNED, AGAIN_COUNT };
 
-enum { RECORD_BYTES_MAX = 64 * KIB };    /* of one S field */
+enum { RECORD_BYTES_MAX = 192 * KIB };    /* of one S field */
 
 void record_put(struct buffer *out, const struct record *record);
 /* False marks `in` bad. */

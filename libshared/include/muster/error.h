@@ -69,7 +69,29 @@ extern "C" {
   X(25, UNSUPPORTED,  76, "not supported by the other side",                   \
      "update the other side")                                                  \
   X(26, INTERNAL,     70, "a defect in muster",                                \
-     "please report it with the log")
+     "please report it with the log")                                           \
+  X(27, EMPTY,        75, "nothing is there",                                  \
+     "wait longer, or put something in first")                                 \
+  X(28, NOT_OWNER,    75, "held by someone else, or by nobody",                \
+     "acquire it before using it; release it where it was acquired")           \
+  X(29, BROKEN_BARRIER, 75, "the barrier is broken",                           \
+     "reset it, then wait again")                                              \
+  X(30, END,          75, "the other end is closed and all was read",          \
+     "close this end as well")                                                 \
+  X(31, TOO_SHORT,    65, "the buffer is too short",                           \
+     "take the message that was handed over, and give a larger buffer next time") \
+  X(32, RANGE,        65, "index out of bounds",                               \
+     "look at the length first")                                               \
+  X(33, NO_KEY,       66, "no such key",                                       \
+     "look whether it is there, or set it first")                              \
+  X(34, TYPE,         65, "another kind of object or value",                   \
+     "open it as what it is; see `muster object list`")                        \
+  X(35, FENCED,       75, "guarded by a lock that is held with another token", \
+     "stop: another holder has the lock; acquire it again")                    \
+  X(36, REMOTE,       1,  "the other side failed",                             \
+     "see the detail: it is what the function or service said")                \
+  X(37, BROKEN_POOL,  75, "the pool cannot run anything any more",             \
+     "make a new one; see `muster workers`")
 
 typedef enum muster_err {
 #define MUSTER_ERROR_ENUM(number, name, status, text, advice) MUSTER_ERR_##name = number,
