@@ -1,0 +1,4 @@
+/* noun_listener.c - a shared object: listener */
+#include "object.h"
+
+const struct noun_rules noun_listener = { 0 };
