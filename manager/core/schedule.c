@@ -233,7 +233,7 @@ schedule_reserve(struct core *core, struct class *class)
 {
     struct worker *best = NULL;
 
-    core->reserve_at_ms = core->now_ms + RESERVE_MS;
+    core->reserve_at_ms = core->now_ms + CLASS_RESERVE_MS;
     for (struct list *at = core->workers.next; at != &core->workers; at = at->next) {
         struct worker *worker = CONTAINER(at, struct worker, all);
 
@@ -259,9 +259,9 @@ schedule_blocked(struct core *core, struct class *class)
         class->blocked_ms = core->now_ms;
     if (core->reserved_for != NULL)
         return;
-    if (core->reserve_at_ms > class->blocked_ms + RESERVE_MS && core->reserve_at_ms == UINT64_MAX)
-        core->reserve_at_ms = class->blocked_ms + RESERVE_MS;
-    if (core->now_ms >= core->reserve_at_ms && core->now_ms - class->blocked_ms >= RESERVE_MS)
+    if (core->reserve_at_ms > class->blocked_ms + CLASS_RESERVE_MS && core->reserve_at_ms == UINT64_MAX)
+        core->reserve_at_ms = class->blocked_ms + CLASS_RESERVE_MS;
+    if (core->now_ms >= core->reserve_at_ms && core->now_ms - class->blocked_ms >= CLASS_RESERVE_MS)
         schedule_reserve(core, class);
 }
 

@@ -33,7 +33,7 @@ enum {
     FAULT_MS          = 2000,      /* a worker that cannot run anything is left alone so long */
     QUICK_US          = 20 * 1000, /* a finish below it widens the window of its worker ... */
     LONG_US           = 100 * 1000,/* ... one above it closes the window */
-    RESERVE_MS        = 1000,      /* a class that found no room for so long gets a reservation */
+    CLASS_RESERVE_MS  = 1000,      /* a class that found no room for so long gets a reservation */
     STALL_MS          = 1000,      /* called so much too late, the core extends all terms */
 };
 
