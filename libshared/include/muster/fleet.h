@@ -16,6 +16,8 @@ struct muster_fleet;
 
 struct muster_fleet_options {
     uint32_t cpus;              /* slots of the worker; 0 = as many as cores */
+    bool     manager_only;      /* no worker: shared objects alone (multiprocessing.Manager) */
+    const char *const *modules; /* NULL-terminated paths of task modules for the worker, or NULL */
 };
 
 /* Finds muster-manager and muster-worker beside the running program, in

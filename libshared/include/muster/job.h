@@ -18,6 +18,7 @@ extern "C" {
 
 struct muster_resource { const char *name; uint64_t amount; };
 struct muster_range    { uint32_t first, last; };      /* indexes, both included */
+struct muster_named    { const char *name; const void *data; size_t bytes; };   /* <= 16 KiB */
 
 enum muster_source {
     MUSTER_SOURCE_COUNTED,       /* `count` tasks, known now */
@@ -27,6 +28,9 @@ enum muster_source {
 /* All zero is a valid start: set args and go. */
 struct muster_job_options {
     const char *const *args;     /* NULL-terminated; with `replace` {} {.} {/} {//} {#} too */
+    const char *function;        /* of a task module (function.h), instead of args: its argument
+                                  * is the item, or stdin_data */
+    const struct muster_named *named;  size_t named_count;   /* for a function; at most 64 */
     const char *const *env;      /* NULL-terminated NAME=VALUE, or NULL */
     const char *cwd;             /* NULL: a private scratch folder */
     const void *stdin_data;      /* the same for every task */

@@ -1,0 +1,33 @@
+/* task.h - what a running task knows of itself (current_process, parent_process)
+ *
+ * Read from the environment that the worker gives a command: MUSTER_JOB_ID,
+ * MUSTER_TASK_INDEX, MUSTER_ATTEMPT, MUSTER_WORKER, MUSTER_CPUS; and from what the
+ * submitter's library added: MUSTER_PARENT (job.index) when it was a task itself,
+ * MUSTER_DAEMON and MUSTER_PROCESS_NAME of a process.  A function reads the same from
+ * its call (function.h).
+ */
+#ifndef MUSTER_TASK_H
+#define MUSTER_TASK_H
+
+#include <muster/future.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct muster_task_self {
+    bool     is_task;            /* false: this program is not run by a worker; the rest is zero */
+    struct muster_task_id id;
+    struct muster_task_id parent;        /* job 0: it was submitted by a program that is no task */
+    uint32_t attempt;
+    uint32_t cpus_milli;         /* granted to it (cpu_count) */
+    bool     daemon;
+    char     worker[65];
+    char     name[65];           /* of its job or process; "MainProcess" when it is no task */
+};
+MUSTER_API void muster_task_self(struct muster_task_self *self_out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
