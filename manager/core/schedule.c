@@ -259,7 +259,8 @@ schedule_blocked(struct core *core, struct class *class)
         class->blocked_ms = core->now_ms;
     if (core->reserved_for != NULL)
         return;
-    if (core->reserve_at_ms > class->blocked_ms + CLASS_RESERVE_MS && core->reserve_at_ms == UINT64_MAX)
+    if (core->reserve_at_ms > class->blocked_ms + CLASS_RESERVE_MS &&
+        core->reserve_at_ms == UINT64_MAX)
         core->reserve_at_ms = class->blocked_ms + CLASS_RESERVE_MS;
     if (core->now_ms >= core->reserve_at_ms && core->now_ms - class->blocked_ms >= CLASS_RESERVE_MS)
         schedule_reserve(core, class);
