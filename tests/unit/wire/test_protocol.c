@@ -236,6 +236,39 @@ test_numbers(void **state)
     assert_true(at[1] == '\n');        /* the table ends with it */
 }
 
+/* ---- nouns and verbs ---- */
+
+struct verb_story {
+    const char *story;
+    const char *noun;
+    const char *kind;
+    unsigned    number;
+};
+
+static const struct verb_story verbs[] = {
+#define VERB_STORY(NOUN, VERB, name, number, kind) { #VERB, #NOUN, #kind, number },
+    VERBS(VERB_STORY)
+};
+
+/* `| 17 | RELEASE | WRITE |` in the section of its noun. */
+static void
+test_verb(void **state)
+{
+    const struct verb_story     *row = *state;
+    const struct wire_verb_rule *rule = wire_verb_rule(row->number);
+    struct buffer                line = { 0 };
+    const char                  *at, *end;
+
+    buffer_printf(&line, "### %s (%u)", wire_noun_name(rule->noun), rule->noun);
+    at = section_find(buffer_text(&line));
+    end = strstr(at + 1, "\n##");
+    assert_non_null(end);
+    buffer_clear(&line);
+    buffer_printf(&line, "| %u | %s | %s |", row->number, row->story, row->kind);
+    assert_true(line_find(at, buffer_text(&line)) < end);
+    buffer_free(&line);
+}
+
 /* ---- errors ---- */
 
 struct error_story {
@@ -284,6 +317,11 @@ static const struct limit_story limit_rows[] = {
     LIMIT(LEASE_MARGIN_MS), LIMIT(SESSION_MS), LIMIT(WAIT_MS_MAX), LIMIT(HANDSHAKE_MS),
     LIMIT(BAD_MESSAGES_MAX), LIMIT(PRIORITY_MAX), LIMIT(ATTEMPTS_MAX),
     LIMIT(LOST_ATTEMPTS_DEFAULT), LIMIT(DELAY_MS_MAX), LIMIT(CPUS_MILLI_MAX),
+    LIMIT(FUNCTIONS_MAX), LIMIT(NAMED_MAX), LIMIT(KEY_BYTES_MAX), LIMIT(VALUE_BYTES_MAX),
+    LIMIT(VALUE_INLINE_BYTES_MAX), LIMIT(MESSAGE_ITEM_BYTES_MAX), LIMIT(PIPE_WINDOW_BYTES),
+    LIMIT(GIVEN_PER_ANSWER_MAX), LIMIT(ANSWERS_KEPT_MAX), LIMIT(WAITS_PER_SESSION_MAX),
+    LIMIT(SEEN_EXCEPT_MAX), LIMIT(RESERVE_MS), LIMIT(RESERVE_MS_MAX), LIMIT(PARTIES_MAX),
+    LIMIT(ARRAY_ITEMS_MAX),
 };
 
 enum { LIMITS = sizeof(limit_rows) / sizeof(limit_rows[0]) };
@@ -394,6 +432,7 @@ main(void)
     source_read("libshared/PROTOCOL.md", &protocol);
     source_read("libshared/wire/limits.h", &limits);
     failed = STORIES("fields", fields, test_fields) + STORIES("numbers", numbers, test_numbers) +
+             STORIES("verbs", verbs, test_verb) +
              STORIES("errors", errors, test_error) + STORIES("limits", limit_rows, test_limit) +
              cmocka_run_group_tests_name("the whole", whole, NULL, NULL);
     buffer_free(&protocol);
