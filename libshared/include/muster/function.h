@@ -214,7 +214,7 @@ extern const struct muster_function *const __stop_muster_functions[]
 
 /* One per module, however many of its files include this header. */
 extern const struct muster_module muster_module
-    __attribute__((weak, used, visibility("default")));
+    __attribute__((weak, visibility("default")));
 const struct muster_module muster_module = {
     MUSTER_FUNCTION_ABI, (uint32_t)sizeof(struct muster_function),
     __start_muster_functions, __stop_muster_functions,
