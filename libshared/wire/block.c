@@ -5,8 +5,8 @@
  * end[i] counts from the first byte behind the table, so item i lies between
  * end[i-1] (0 for the first) and end[i], and any item is found at once.
  *
- * 1. Ends never fall, no item is larger than ITEM_BYTES_MAX, and the last end
- *    is the number of bytes.
+ * 1. Ends never fall, no item is larger than its limit (ITEM_BYTES_MAX in jobs,
+ *    VALUE_BYTES_MAX in shared objects), and the last end is the number of bytes.
  */
 #include <assert.h>
 #include <string.h>
@@ -23,18 +23,30 @@ block_number(struct slice block, size_t at)
     return read_u32(&in);
 }
 
-bool
-wire_block_add(struct wire_block *block, struct slice item)
+static bool
+block_add(struct wire_block *block, struct slice item, size_t item_bytes_max)
 {
     size_t used = BLOCK_HEAD_BYTES + block->ends.bytes + block->bytes.bytes;
 
-    if (item.bytes > ITEM_BYTES_MAX || block->count == BLOCK_ITEMS_MAX ||
+    if (item.bytes > item_bytes_max || block->count == BLOCK_ITEMS_MAX ||
         used + BLOCK_END_BYTES + item.bytes > BLOCK_BYTES_MAX)
         return false;
     buffer_append_slice(&block->bytes, item);
     write_u32(&block->ends, (uint32_t)block->bytes.bytes);
     block->count++;
     return true;
+}
+
+bool
+wire_block_add(struct wire_block *block, struct slice item)
+{
+    return block_add(block, item, ITEM_BYTES_MAX);
+}
+
+bool
+wire_block_add_value(struct wire_block *block, struct slice value)
+{
+    return block_add(block, value, VALUE_BYTES_MAX);
 }
 
 void
@@ -62,8 +74,8 @@ wire_block_free(struct wire_block *block)
     block->count = 0;
 }
 
-muster_err
-wire_block_check(struct slice block, uint32_t count)
+static muster_err
+block_check(struct slice block, uint32_t count, size_t item_bytes_max)
 {
     struct reader in = reader_of(block);
     uint32_t      before = 0;
@@ -73,13 +85,25 @@ wire_block_check(struct slice block, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t end = read_u32(&in);
 
-        if (in.bad || end < before || end - before > ITEM_BYTES_MAX)
+        if (in.bad || end < before || end - before > item_bytes_max)
             return MUSTER_ERR_INVALID;
         before = end;
     }
     if (in.bad || read_left(&in) != before)
         return MUSTER_ERR_INVALID;
     return MUSTER_OK;
+}
+
+muster_err
+wire_block_check(struct slice block, uint32_t count)
+{
+    return block_check(block, count, ITEM_BYTES_MAX);
+}
+
+muster_err
+wire_block_check_values(struct slice block, uint32_t count)
+{
+    return block_check(block, count, VALUE_BYTES_MAX);
 }
 
 struct slice

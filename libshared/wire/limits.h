@@ -100,6 +100,8 @@ static_assert(VALUE_BYTES_MAX + KEY_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX,
 static_assert(BLOCK_BYTES_MAX + GIVEN_PER_ANSWER_MAX * 16 + KIB <= MESSAGE_BODY_BYTES_MAX,
               "items with their ids must fit a frame");
 static_assert(VALUE_INLINE_BYTES_MAX + 16 <= BLOCK_BYTES_MAX, "an inline item must fit a block");
+static_assert(VALUE_BYTES_MAX + KEY_BYTES_MAX + 16 <= BLOCK_BYTES_MAX,
+              "a value with its key must fit a block");
 static_assert(BEAT_MS * 3 + LEASE_MARGIN_MS < LEASE_MS, "two lost beats must not end a lease");
 static_assert(LEASE_MS_MIN / BEATS_PER_LEASE * 3 + LEASE_MARGIN_MS <= LEASE_MS_MIN,
               "nor with the shortest term");

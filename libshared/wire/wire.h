@@ -218,10 +218,12 @@ struct wire_block {
     uint32_t      count;
 };
 bool wire_block_add(struct wire_block *block, struct slice item);  /* false: full, nothing added */
+bool wire_block_add_value(struct wire_block *block, struct slice value);  /* of shared objects */
 void wire_block_put(struct buffer *out, const struct wire_block *block);
 void wire_block_clear(struct wire_block *block);
 void wire_block_free(struct wire_block *block);
 muster_err   wire_block_check(struct slice block, uint32_t count);  /* strict */
+muster_err   wire_block_check_values(struct slice block, uint32_t count);
 struct slice wire_block_item(struct slice block, uint32_t at);      /* of a checked block */
 
 /* Strings for people; never NULL. */
