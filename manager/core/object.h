@@ -33,7 +33,7 @@
 #include "state.h"
 
 enum {
-    OBJECT_LANES      = 3,         /* rings of waits in an object; nouns name theirs */
+    OBJECT_LANES      = 4,         /* rings of waits in an object; nouns name theirs */
     OBJECT_TEXT_BYTES = 480,
     /* Verbs of the manager itself: facts that time makes, never on the wire. */
     VERB_INNER        = VERB_COUNT,
