@@ -1,0 +1,115 @@
+/* handle.h - shared objects as the files of this folder use them
+ *
+ *   handle_do()          handle_submit()          nouns: queue.c, lock.c, dict.c ...
+ *        \                 /
+ *         struct object_call ----> struct call ----> the session's thread
+ *
+ * 1. A handle is good for the manager's session in which it was opened.  When that
+ *    has ended, what it held is lost: every use gives SESSION, and closing it is
+ *    all that is left.
+ * 2. A call is given up by the client at its deadline: the time-out of the caller,
+ *    and GRACE_MS more while the manager is there, because it ends waits itself.
+ *    OBJECT_CANCEL then sees to it that what is granted later goes back.
+ * 3. Requests whose answers have not arrived stand in session->objects.asked, in
+ *    the order of their numbers; OBJECT_SEEN is made from it.
+ * 4. Several handles of one object are one opening at the manager; the last one
+ *    that is closed closes it there.
+ */
+#ifndef CLIENT_HANDLE_H
+#define CLIENT_HANDLE_H
+
+#include "client.h"
+
+struct handle {
+    struct muster_session *session;
+    uint64_t               object;
+    uint64_t               generation;   /* of the manager's session */
+    enum wire_noun         noun;
+};
+
+/* `open` NULL: a new anonymous one.  `initial` may be empty.  On an error nothing is
+ * open.  *opened_out (may be NULL) says which settings it has. */
+muster_err handle_open(struct muster_session *session, enum wire_noun noun,
+                       const struct muster_open *open, uint64_t a, uint64_t b,
+                       struct slice initial, uint32_t timeout_ms, struct handle *handle_out,
+                       struct msg_object_opened *opened_out, struct muster_error *error);
+/* One more handle of the same object: no message. */
+struct handle handle_again(const struct handle *handle);
+/* Returns at once; what the session held there is freed soon. */
+void       handle_close(struct handle *handle);
+
+/* ---- blocking ----
+ * `object` and `wait_ms` of the request are filled in here; key and value are
+ * borrowed for the call.  A verb that waits (WAIT, LOOK) does so for timeout_ms. */
+
+/* On OK the answer is answer_out->m.object_done until ask_free(answer_out). */
+muster_err handle_do(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
+                     struct ask *answer_out, struct muster_error *error);
+/* Nothing wanted but OK. */
+muster_err handle_do_plain(struct handle *handle, const struct msg_object_do *m,
+                           uint32_t timeout_ms, struct muster_error *error);
+/* The answer's `a`. */
+muster_err handle_do_number(struct handle *handle, const struct msg_object_do *m,
+                            uint32_t timeout_ms, uint64_t *a_out, struct muster_error *error);
+/* The answer's value, or the reference that it is. */
+muster_err handle_do_bytes(struct handle *handle, const struct msg_object_do *m,
+                           uint32_t timeout_ms, struct muster_bytes *bytes_out,
+                           struct muster_error *error);
+/* Verbs that BODY answers: answer_out->m.body. */
+muster_err handle_read(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
+                       struct ask *answer_out, struct muster_error *error);
+
+/* ---- without waiting ---- */
+
+struct object_call;
+/* On the session's thread, under its lock, exactly once; it must not block.  It may
+ * submit calls, post callbacks, and free its own with object_call_free(). */
+typedef void object_call_done(struct object_call *call);
+
+struct object_call {
+    struct call            call;         /* its context is free for the owner */
+    object_call_done      *done;
+    struct list            asked_link;   /* in session->objects.asked */
+    const struct handle   *handle;       /* outlives the call */
+    struct object_call    *condemned;    /* of a CANCEL: what it cancels */
+    uint64_t               wait_until_ms;   /* CLIENT_NEVER: for ever */
+    enum wire_verb_kind    kind;
+    bool                   late;         /* has had its grace */
+    bool                   given_up;     /* a CANCEL is under way, nobody waits */
+};
+
+/* `call` is all zero but for `done` and call.context.  With the lock held; an error is
+ * told by done(), never before this returns. */
+void       object_call_submit(struct object_call *call, const struct handle *handle,
+                              const struct msg_object_do *m, uint32_t timeout_ms);
+/* In done() or later: its answer, or its error. */
+muster_err object_call_answer(const struct object_call *call, struct msg_object_done *done_out,
+                              struct muster_error *error);
+void       object_call_free(struct object_call *call);
+
+/* ---- callbacks of the application (callback.c) ---- */
+
+struct callback {
+    struct list link;
+    /* Not under the lock; frees what `callback` lies in, or uses it again. */
+    void      (*run)(struct callback *callback);
+};
+/* With the lock held.  Runs once: in order, on the session's callback thread or in
+ * muster_session_dispatch(), at the latest while the session is closed. */
+void       callback_post(struct muster_session *session, struct callback *callback);
+
+/* ---- bytes ---- */
+
+/* As the answer has them: data, or a reference. */
+void       bytes_of_answer(const struct msg_object_done *done, struct muster_bytes *bytes_out);
+/* One item of a block: data, or the u64 of a reference. */
+void       bytes_of_cell(struct slice item, bool is_reference, struct muster_bytes *bytes_out);
+/* A copy; data[bytes] is 0. */
+void      *bytes_copy(struct slice bytes);
+/* Append a block of them.  TOO_LARGE: one of them, or all together. */
+muster_err block_of(const struct slice *items, size_t count, struct buffer *block_out,
+                    struct muster_error *error);
+/* Different for every thread of this process, never 0. */
+uint64_t   thread_number(void);
+
+#endif
