@@ -1,8 +1,9 @@
 /* queue_put.c - items enter a queue: PUT, and PUT_PART for large ones
  *
  * 1. What is larger than VALUE_INLINE_BYTES_MAX and comes alone is stored as a body of
- *    its own (parts: VALUE_BYTES_MAX each) and never kept in memory.  Bodies outlive a
- *    restart; a transient queue's items do not, so they stay in memory.
+ *    its own and never kept in memory; so is all that comes in parts (VALUE_BYTES_MAX
+ *    each).  A transient queue, which does not wait for the disk, keeps in memory what
+ *    comes in one piece.
  * 2. The parts of a large item are a session's upload until PUT makes an item of them.
  */
 #include "queue_items.h"
@@ -162,10 +163,10 @@ queue_apply_put(struct core *core, struct queue *queue, const struct act *act,
 /* ---- large items come in parts ---- */
 
 static bool
-part_check(const struct object *object, const struct act *act)
+part_check(const struct act *act)
 {
-    return !object->transient && act->b > VALUE_INLINE_BYTES_MAX &&
-           act->b <= MESSAGE_ITEM_BYTES_MAX && act->a < act->b && act->a % VALUE_BYTES_MAX == 0;
+    return act->b > VALUE_INLINE_BYTES_MAX && act->b <= MESSAGE_ITEM_BYTES_MAX &&
+           act->a < act->b && act->a % VALUE_BYTES_MAX == 0;
 }
 
 static uint64_t
@@ -208,14 +209,10 @@ queue_decide_part(struct core *core, struct object *object, const struct act *ac
 {
     if (queue_of(object)->closed)
         verdict_error(v, object, MUSTER_ERR_CLOSED, "it was shut down: nothing can be put");
-    else if (object->transient)
-        verdict_error(v, object, MUSTER_ERR_TOO_LARGE,
-                      "parts need a queue that is not transient; or send more than %u bytes by a pipe",
-                      VALUE_BYTES_MAX);
     else if (act->b > MESSAGE_ITEM_BYTES_MAX)
         verdict_error(v, object, MUSTER_ERR_TOO_LARGE, "an item has at most %u bytes",
                       MESSAGE_ITEM_BYTES_MAX);
-    else if (!part_check(object, act) || act->value.bytes != part_bytes(act))
+    else if (!part_check(act) || act->value.bytes != part_bytes(act))
         verdict_error(v, object, MUSTER_ERR_INVALID,
                       "parts are for items above %u bytes, and have %u bytes but for the last",
                       VALUE_INLINE_BYTES_MAX, VALUE_BYTES_MAX);
@@ -231,7 +228,7 @@ queue_apply_part(struct core *core, struct queue *queue, const struct act *act,
     uint64_t             body;
 
     (void)answer;
-    if (queue->closed || !part_check(queue->object, act) || act->session == 0)
+    if (queue->closed || !part_check(act) || act->session == 0)
         return false;
     if (upload == NULL) {
         if (act->a != 0)
