@@ -3,8 +3,8 @@
  * For a process that is a child subreaper: whatever escaped from a process
  * group becomes a child of ours when its parent dies, and so nothing gets away.
  */
-#ifndef RUN_TREE_H
-#define RUN_TREE_H
+#ifndef FUNCTION_TREE_H
+#define FUNCTION_TREE_H
 
 #include <stdbool.h>
 #include <stdint.h>
