@@ -134,7 +134,7 @@ rule_cli() {
 # What a pure folder may take from libc: memory, text and the end of the program;
 # behind it, what compilers and sanitizers put in by themselves.
 PURE_LIBC='^(memcpy|memmove|memset|memcmp|memchr|strlen|strnlen|strcmp|strncmp|snprintf|vsnprintf'
-PURE_LIBC+='|malloc|calloc|realloc|free|qsort|bsearch|abort|__assert_fail'
+PURE_LIBC+='|malloc|calloc|realloc|free|qsort|qsort_r|bsearch|abort|__assert_fail'
 PURE_LIBC+='|__(memcpy|memmove|memset|snprintf|vsnprintf)_chk|__stack_chk_fail'
 PURE_LIBC+='|__(asan|ubsan|tsan|sanitizer)_.*|_GLOBAL_OFFSET_TABLE_)$'
 # What of base is pure: the rest asks for the time, reads files or writes lines.
