@@ -29,7 +29,7 @@ struct muster_cell { const void *data; size_t bytes; uint64_t object; };
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_list_append(struct muster_list *list, const struct muster_cell *item, uint32_t timeout_ms,
                    struct muster_error *error);
-/* In one step when they are at most 128 KiB in all, else in several; no references. */
+/* In one step when they are at most 4096 and 128 KiB in all, else in several. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_list_extend(struct muster_list *list, const struct muster_cell *items, size_t count,
                    uint32_t timeout_ms, struct muster_error *error);
