@@ -290,7 +290,7 @@ check_tasks_stopped(const struct core *core, const struct record_tasks_stopped *
 {
     const struct job *job = job_find(core, it->job);
 
-    if (job == NULL || job_ended(job) || it->close > 1 ||
+    if (job == NULL || job_ended(job) || it->close > 1 || it->waiting_only > 1 ||
         (it->state != TASK_FAILED && it->state != TASK_CANCELLED))
         return false;
     /* Without a task there is nothing to name: 0..0 closes an empty job. */
@@ -350,7 +350,7 @@ stop_again(struct core *core, struct job *job, uint32_t first, uint32_t last,
 
 static void
 stop_live(struct core *core, struct job *job, uint32_t first, uint32_t last,
-          enum wire_task_state state)
+          enum wire_task_state state, bool waiting_only)
 {
     struct active *active = job->active;
     struct list   *next;
@@ -364,7 +364,7 @@ stop_live(struct core *core, struct job *job, uint32_t first, uint32_t last,
         if (task->index < first || task->index > last)
             continue;
         if (task->state == TASK_LEASED) {
-            task->stopping = true;
+            task->stopping = task->stopping || !waiting_only;
             continue;
         }
         task_detach(core, task);
@@ -385,7 +385,8 @@ apply_tasks_stopped(struct core *core, const struct record_tasks_stopped *it)
     if (job->total > 0) {
         stop_fresh(core, job, (uint32_t)it->first, (uint32_t)it->last, state);
         stop_again(core, job, (uint32_t)it->first, (uint32_t)it->last, state);
-        stop_live(core, job, (uint32_t)it->first, (uint32_t)it->last, state);
+        stop_live(core, job, (uint32_t)it->first, (uint32_t)it->last, state,
+                  it->waiting_only != 0);
     }
     apply_changed(core, job);
 }

@@ -353,7 +353,7 @@ stop_leased(const struct task *task, bool hard, struct effects *fx)
  * is leased gets it when its worker answers, or is lost. */
 static uint64_t
 stop_results(struct core *core, struct job *job, uint32_t first, uint32_t last,
-             const struct wire_result *result, bool hard, struct effects *fx)
+             const struct wire_result *result, enum job_force force, struct effects *fx)
 {
     struct task_walk walk;
     struct task_run  run;
@@ -364,8 +364,10 @@ stop_results(struct core *core, struct job *job, uint32_t first, uint32_t last,
     task_walk_begin(&walk, core, job, first, last);
     while (task_walk_next(&walk, &run)) {
         if (run.state == TASK_LEASED) {
+            if (force == JOB_LET_RUN)
+                continue;
             count += !run.task->stopping;
-            stop_leased(run.task, hard, fx);
+            stop_leased(run.task, force == JOB_KILL, fx);
         } else if (run.state == TASK_READY || run.state == TASK_WAITING) {
             count += run.last - run.first + 1;
             result_add(core, job, run.first, run.last - run.first + 1,
@@ -379,12 +381,12 @@ stop_results(struct core *core, struct job *job, uint32_t first, uint32_t last,
 
 uint64_t
 job_stop(struct core *core, struct job *job, uint32_t first, uint32_t last,
-         enum wire_task_state state, enum wire_outcome outcome, bool close, bool hard,
+         enum wire_task_state state, enum wire_outcome outcome, bool close, enum job_force force,
          const char *reason, struct effects *fx)
 {
     struct wire_result result = { .outcome = (uint8_t)outcome, .reason = slice_text(reason) };
     struct record      record = { .type = RECORD_TYPE_TASKS_STOPPED };
-    uint64_t           count = stop_results(core, job, first, last, &result, hard, fx);
+    uint64_t           count = stop_results(core, job, first, last, &result, force, fx);
 
     assert(!job_ended(job));
     if (count == 0 && !(close && !job->closed) && !(job->total == 0 && close))
@@ -394,6 +396,7 @@ job_stop(struct core *core, struct job *job, uint32_t first, uint32_t last,
     record.tasks_stopped.last = last;
     record.tasks_stopped.state = state;
     record.tasks_stopped.close = close;
+    record.tasks_stopped.waiting_only = force == JOB_LET_RUN;
     core_fact(core, fx, &record);
     job_touch(core, job);
     return count;
@@ -423,7 +426,7 @@ job_check_halt(struct core *core, struct job *job, struct effects *fx)
         snprintf(reason, sizeof(reason), "halted: %u tasks failed, the limit is %u", job->failed,
                  job->fail_max);
     job_reason(core, job, fx, "%s", reason);
-    job_stop(core, job, 0, job_last(job), TASK_CANCELLED, OUTCOME_CANCELLED, true, false, reason,
+    job_stop(core, job, 0, job_last(job), TASK_CANCELLED, OUTCOME_CANCELLED, true, JOB_TERM, reason,
              fx);
 }
 
@@ -448,7 +451,7 @@ job_fail_waiters(struct core *core, const struct job *job, struct effects *fx)
         if ((waiter->after->waits >> edge->bit & 1) == 0 || job_complete(waiter))
             continue;
         job_reason(core, waiter, fx, "%s", reason);
-        job_stop(core, waiter, 0, job_last(waiter), TASK_FAILED, OUTCOME_DEPENDENCY, true, false,
+        job_stop(core, waiter, 0, job_last(waiter), TASK_FAILED, OUTCOME_DEPENDENCY, true, JOB_TERM,
                  reason, fx);
     }
 }

@@ -205,7 +205,7 @@ submit_fail(struct core *core, struct job *job, const struct job *dependency, st
                (unsigned long long)dependency->id,
                dependency->state == JOB_FAILED ? "failed" : "was cancelled");
     job_stop(core, job, 0, job->total > 0 ? job->total - 1 : 0, TASK_FAILED, OUTCOME_DEPENDENCY,
-             true, false, job->reason, fx);
+             true, JOB_TERM, job->reason, fx);
 }
 
 void
@@ -425,6 +425,7 @@ step_job_cancel(struct core *core, const struct step *step, const union wire_any
     const struct msg_job_cancel *m = &any->job_cancel;
     struct job       *job = job_asked(core, step->session, step->request, m->job, step->fx);
     struct reader     in = reader_of(m->tasks.bytes);
+    enum job_force    force = m->waiting_only ? JOB_LET_RUN : m->hard ? JOB_KILL : JOB_TERM;
     bool              all = m->tasks.count == 0;
     uint64_t          count = 0;
     uint32_t          at = 0;
@@ -437,7 +438,7 @@ step_job_cancel(struct core *core, const struct step *step, const union wire_any
             job_reason(core, job, step->fx, "cancelled by %.*s",
                        SLICE_ARGS(step->session->user->name));
         count += job_stop(core, job, range.first, range.last, TASK_CANCELLED, OUTCOME_CANCELLED,
-                          all, m->hard, "cancelled", step->fx);
+                          all, force, "cancelled", step->fx);
     }
     effects_ack(step->fx, step->session->id, step->request, count);
 }

@@ -28,7 +28,7 @@ struct story {
 /* DRAIN_SET    text worker <= 64, choice draining
  * JOB_STDIN    u64 job, u64 offset <= 64 MiB, bytes data <= 128 KiB
  * TASK_RETURN  u64 job, u32 index <= 10^9, u32 attempt, u64 epoch, choice < 3
- * JOB_CANCEL   u64 job, choice hard, list of (u32, u32) <= 1024 */
+ * JOB_CANCEL   u64 job, choice hard, choice waiting_only, list of (u32, u32) <= 1024 */
 static const struct story rejects[] = {
     /* text */
     { "a text of exactly its limit is taken", MSG_TYPE_DRAIN_SET, MUSTER_OK, "t1",
@@ -81,31 +81,32 @@ static const struct story rejects[] = {
       NULL, 0 },
 
     /* lists */
-    { "an empty list is taken", MSG_TYPE_JOB_CANCEL, MUSTER_OK, "8144", { 1, 0, 0, 0 }, NULL, 0 },
-    { "a list of one item is taken", MSG_TYPE_JOB_CANCEL, MUSTER_OK, "814444",
-      { 1, 0, 1, 8, 3, 4 }, NULL, 0 },
-    { "a count without items", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "8144", { 1, 0, 1, 0 },
+    { "an empty list is taken", MSG_TYPE_JOB_CANCEL, MUSTER_OK, "81144", { 1, 0, 0, 0, 0 },
       NULL, 0 },
-    { "items without a count", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "814444",
-      { 1, 0, 0, 8, 3, 4 }, NULL, 0 },
-    { "a count one too large", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "814444",
-      { 1, 0, 2, 8, 3, 4 }, NULL, 0 },
-    { "a count one too small", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "81444444",
-      { 1, 0, 1, 16, 3, 4, 5, 6 }, NULL, 0 },
-    { "bytes that end inside an item", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "81444",
-      { 1, 0, 1, 4, 3 }, NULL, 0 },
+    { "a list of one item is taken", MSG_TYPE_JOB_CANCEL, MUSTER_OK, "8114444",
+      { 1, 0, 0, 1, 8, 3, 4 }, NULL, 0 },
+    { "a count without items", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "81144", { 1, 0, 0, 1, 0 },
+      NULL, 0 },
+    { "items without a count", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "8114444",
+      { 1, 0, 0, 0, 8, 3, 4 }, NULL, 0 },
+    { "a count one too large", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "8114444",
+      { 1, 0, 0, 2, 8, 3, 4 }, NULL, 0 },
+    { "a count one too small", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "811444444",
+      { 1, 0, 0, 1, 16, 3, 4, 5, 6 }, NULL, 0 },
+    { "bytes that end inside an item", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "811444",
+      { 1, 0, 0, 1, 4, 3 }, NULL, 0 },
     { "a byte between the last item and the end of the list", MSG_TYPE_JOB_CANCEL,
-      MUSTER_ERR_INVALID, "8144441", { 1, 0, 1, 9, 3, 4, 0 }, NULL, 0 },
-    { "a list that goes on behind the body", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "81444",
-      { 1, 0, 1, 8, 3 }, NULL, 0 },
-    { "an item over its limit", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "814444",
-      { 1, 0, 1, 8, 3, TASKS_PER_JOB_MAX + 1 }, NULL, 0 },
-    { "a list of exactly its limit is taken", MSG_TYPE_JOB_CANCEL, MUSTER_OK, "81t",
-      { 1, 0, RANGES_MAX * 8 }, RAW("\x00\x04\x00\x00") },
-    { "a list one item over its limit", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "81t",
-      { 1, 0, (RANGES_MAX + 1) * 8 }, RAW("\x01\x04\x00\x00") },
-    { "a count of 4 Gi - 1", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "8144",
-      { 1, 0, UINT32_MAX, 0 }, NULL, 0 },
+      MUSTER_ERR_INVALID, "81144441", { 1, 0, 0, 1, 9, 3, 4, 0 }, NULL, 0 },
+    { "a list that goes on behind the body", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "811444",
+      { 1, 0, 0, 1, 8, 3 }, NULL, 0 },
+    { "an item over its limit", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "8114444",
+      { 1, 0, 0, 1, 8, 3, TASKS_PER_JOB_MAX + 1 }, NULL, 0 },
+    { "a list of exactly its limit is taken", MSG_TYPE_JOB_CANCEL, MUSTER_OK, "811t",
+      { 1, 0, 0, RANGES_MAX * 8 }, RAW("\x00\x04\x00\x00") },
+    { "a list one item over its limit", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "811t",
+      { 1, 0, 0, (RANGES_MAX + 1) * 8 }, RAW("\x01\x04\x00\x00") },
+    { "a count of 4 Gi - 1", MSG_TYPE_JOB_CANCEL, MUSTER_ERR_INVALID, "81144",
+      { 1, 0, 0, UINT32_MAX, 0 }, NULL, 0 },
 };
 
 static void

@@ -18,6 +18,7 @@ enum act_kind {
     ACT_TURN,            /* a: ms */
     ACT_FINISH,          /* a: how many leases, b: outcome */
     ACT_CANCEL,          /* a: job, b: first, c: last (b > c: all), d: tasks it says */
+    ACT_CANCEL_WAITING,  /* the same, but for what is leased */
     ACT_RETRY,           /* a: job, b: first, c: last (b > c: all), d: tasks it says */
     ACT_RETRY_ALL,       /* the same, also what succeeded */
 };
@@ -85,6 +86,29 @@ static const struct job_case job_cases[] = {
     { "a range of an open job leaves it open",
         { { ACT_SUBMIT, 0 }, { ACT_ITEMS, 1, 3 }, { ACT_CANCEL, 1, 0, 2, 3 }, { ACT_TURN, 1 },
           { ACT_ITEMS, 1, 1 }, { ACT_TURN, 1 } }, 1, JOB_RUNNING, 4, 1, 0, 0, 3, 1 },
+
+    { "what is leased goes on when only what waits is cancelled, and no input is taken",
+        { { ACT_SUBMIT, 0 }, { ACT_ITEMS, 1, 10 }, { ACT_TURN, 1 },
+          { ACT_CANCEL_WAITING, 1, 1, 0, 8 }, { ACT_TURN, 1 },
+          { ACT_FINISH, 2, OUTCOME_SUCCEEDED }, { ACT_TURN, 1 } },
+        1, JOB_CANCELLED, 10, 0, 2, 0, 8, 2 },
+    { "of a range, too: its other tasks run",
+        { { ACT_SUBMIT, 6 }, { ACT_TURN, 1 }, { ACT_CANCEL_WAITING, 1, 1, 2, 1 }, OK2, OK2,
+          { ACT_FINISH, 1, OUTCOME_SUCCEEDED }, { ACT_TURN, 1 } },
+        1, JOB_CANCELLED, 6, 0, 5, 0, 1, 4 },
+    { "a task that is leased is not cancelled, and succeeds",
+        { { ACT_SUBMIT, 1 }, { ACT_TURN, 1 }, { ACT_CANCEL_WAITING, 1, 0, 0, 0 }, { ACT_TURN, 1 },
+          { ACT_FINISH, 1, OUTCOME_SUCCEEDED }, { ACT_TURN, 1 } },
+        1, JOB_SUCCEEDED, 1, 0, 1, 0, 0, 1 },
+    { "one that was told to stop stays so",
+        { { ACT_SUBMIT, 3 }, { ACT_TURN, 1 }, { ACT_CANCEL, 1, 0, 0, 1 },
+          { ACT_CANCEL_WAITING, 1, 1, 0, 1 }, { ACT_FINISH, 2, OUTCOME_SUCCEEDED },
+          { ACT_TURN, 1 } },
+        1, JOB_CANCELLED, 3, 0, 1, 0, 2, 1 },
+    { "one that was leased may be cancelled later",
+        { { ACT_SUBMIT, 1, 0, 2 }, { ACT_TURN, 1 }, { ACT_CANCEL_WAITING, 1, 0, 0, 0 }, BAD1,
+          { ACT_CANCEL, 1, 0, 0, 1 }, { ACT_FINISH, 1, OUTCOME_SUCCEEDED }, { ACT_TURN, 1 } },
+        1, JOB_CANCELLED, 1, 0, 0, 0, 1, 1 },
 
     { "the only task is cancelled before its standard input came",
         { { ACT_SUBMIT_STDIN, 1 }, { ACT_CANCEL, 1, 0, 0, 1 }, { ACT_STDIN, 1 }, { ACT_TURN, 1 } },
@@ -211,13 +235,17 @@ play_ranged(struct play *play, const struct act *act)
         wire_put_range(&ranges, &(struct wire_range){ act->b, act->c });
         list = (struct wire_list){ buffer_slice(&ranges), 1 };
     }
-    if (act->kind == ACT_CANCEL)
-        m.job_cancel = (struct msg_job_cancel){ .job = act->a, .tasks = list };
+    if (act->kind == ACT_CANCEL || act->kind == ACT_CANCEL_WAITING)
+        m.job_cancel = (struct msg_job_cancel){ .job = act->a, .tasks = list,
+                                                .waiting_only =
+                                                    act->kind == ACT_CANCEL_WAITING };
     else
         m.job_retry = (struct msg_job_retry){ .job = act->a, .tasks = list,
                                               .failed_only = act->kind == ACT_RETRY };
     world_step(play->world, 0, play->ann, ROLE_CLIENT, "ann",
-               act->kind == ACT_CANCEL ? MSG_TYPE_JOB_CANCEL : MSG_TYPE_JOB_RETRY, &m);
+               act->kind == ACT_CANCEL || act->kind == ACT_CANCEL_WAITING ? MSG_TYPE_JOB_CANCEL
+                                                                         : MSG_TYPE_JOB_RETRY,
+               &m);
     while ((type = world_take(play->world, &session, &m)) != 0) {
         if (type == MSG_TYPE_TASK_KILL)
             assert_int_equal(session, play->worker);
@@ -285,6 +313,7 @@ play_act(struct play *play, const struct act *act)
         }
         break;
     case ACT_CANCEL:
+    case ACT_CANCEL_WAITING:
     case ACT_RETRY:
     case ACT_RETRY_ALL:
         play_ranged(play, act);

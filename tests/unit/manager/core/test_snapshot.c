@@ -50,7 +50,7 @@ history(void)
     job.after = (struct wire_list){ buffer_slice(&after), 1 };
     world_submitted(world, ann, "ann", &job);
     wire_put_range(&range, &(struct wire_range){ 4, 5 });
-    m.job_cancel = (struct msg_job_cancel){ 2, 0, { buffer_slice(&range), 1 } };
+    m.job_cancel = (struct msg_job_cancel){ 2, 0, 0, { buffer_slice(&range), 1 } };
     world_step(world, 0, ann, ROLE_CLIENT, "ann", MSG_TYPE_JOB_CANCEL, &m);
     world_expect_ack(world);
     world_turn(world, 1);
