@@ -231,7 +231,7 @@ session_end(struct core *core, struct session *session, struct effects *fx)
         if (job->reason == NULL)
             job_reason(core, job, fx, "cancelled: the session that submitted it has ended");
         job_stop(core, job, 0, job->total > 0 ? job->total - 1 : 0, TASK_CANCELLED,
-                 OUTCOME_CANCELLED, true, false, job->reason, fx);
+                 OUTCOME_CANCELLED, true, JOB_TERM, job->reason, fx);
     }
     record.session_ended.session = session->id;
     effects_ended(fx, session->id);
