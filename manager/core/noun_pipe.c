@@ -727,15 +727,17 @@ pipe_free(struct core *core, struct object *object)
 typedef void pipe_decide_fn(struct core *core, struct object *object, const struct act *act,
                             struct verdict *v);
 
+#define PIPE_VERB(VERB) [VERB_PIPE_##VERB - VERB_PIPE_ATTACH]
+
 static const struct {
     pipe_decide_fn *decide;
     bool            sends, receives;     /* only an end that can may ask */
 } pipe_verbs[] = {
-    [VERB_PIPE_ATTACH - VERB_PIPE_ATTACH]  = { decide_attach, false, false },
-    [VERB_PIPE_DETACH - VERB_PIPE_ATTACH]  = { decide_detach, false, false },
-    [VERB_PIPE_SEND - VERB_PIPE_ATTACH]    = { decide_send, true, false },
-    [VERB_PIPE_RECEIVE - VERB_PIPE_ATTACH] = { decide_receive, false, true },
-    [VERB_PIPE_POLL - VERB_PIPE_ATTACH]    = { decide_poll, false, true },
+    PIPE_VERB(ATTACH)  = { decide_attach, false, false },
+    PIPE_VERB(DETACH)  = { decide_detach, false, false },
+    PIPE_VERB(SEND)    = { decide_send, true, false },
+    PIPE_VERB(RECEIVE) = { decide_receive, false, true },
+    PIPE_VERB(POLL)    = { decide_poll, false, true },
 };
 
 static void
