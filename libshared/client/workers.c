@@ -70,6 +70,7 @@ worker_info(struct muster_worker_info *info, const struct wire_worker *worker)
         .resources = worker_resources(&worker->resources),
         .labels = worker_texts(&worker->labels),
         .queues = worker_texts(&worker->queues),
+        .functions = worker_texts(&worker->functions),
     };
     text_put(info->name, sizeof(info->name), worker->name);
     text_put(info->host, sizeof(info->host), worker->host);
@@ -125,6 +126,7 @@ muster_worker_list_free(struct muster_worker_info *infos, size_t count)
         free(infos[i].resources);
         free(infos[i].labels);
         free(infos[i].queues);
+        free(infos[i].functions);
     }
     free(infos);
 }

@@ -22,6 +22,7 @@ struct muster_worker_info {
     uint32_t running, waiting;
     uint64_t finished;
     char    *resources, *labels, *queues; /* comma-separated, for people; never NULL */
+    char    *functions;                   /* of its task modules, the same way */
 };
 /* Free with muster_worker_list_free(). */
 MUSTER_API MUSTER_MUST_CHECK muster_err
