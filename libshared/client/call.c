@@ -92,6 +92,16 @@ call_end(struct call *call, const struct muster_error *error)
 }
 
 void
+call_defer(struct call *call, uint64_t deadline_ms)
+{
+    assert(call->state == CALL_UNSENT || call->state == CALL_SENT);
+    call->deadline_ms = deadline_ms;
+    call->deadline.key = deadline_ms;
+    call->deadline.tie = call->request;
+    heap_update(&call->session->deadlines, &call->deadline);
+}
+
+void
 call_again(struct call *call, uint64_t not_before_ms)
 {
     assert(call->state == CALL_UNSENT || call->state == CALL_SENT);

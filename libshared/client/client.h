@@ -45,6 +45,14 @@ typedef void call_done(struct call *call);
 typedef void call_piece(struct call *call, uint16_t type, struct slice body);
 /* Is this error one to wait out and ask again? */
 typedef bool call_retry(const struct call *call, muster_err code);
+/* What some calls do besides. */
+struct call_hooks {
+    /* It goes on the wire now, perhaps again (call->sends > 0). */
+    void (*sending)(struct call *call, uint64_t now_ms);
+    /* Its deadline has come.  True: it has another now; else it ends with
+     * call->error, or as timed out when that is not set. */
+    bool (*expired)(struct call *call, uint64_t now_ms);
+};
 
 struct call {
     struct list         link;            /* in unsent or sent */
@@ -60,6 +68,10 @@ struct call {
      * call is abandoned; only an error ends it. */
     call_piece         *piece;
     call_retry         *retry;           /* NULL: only BUSY */
+    const struct call_hooks *hooks;      /* may be NULL */
+    bool                bound;           /* to the manager's session: ends with it */
+    bool                once;            /* not sent again on another connection */
+    uint32_t            sends;           /* so often it went on the wire */
     void               *context;         /* of done and piece */
     /* OK, then the answer; else why there is none. */
     struct muster_error error;
@@ -75,6 +87,8 @@ void call_submit(struct muster_session *session, struct call *call, uint32_t tim
 void call_abandon(struct call *call);
 /* End it: done() runs now.  NULL error: answered. */
 void call_end(struct call *call, const struct muster_error *error);
+/* Give it another deadline. */
+void call_defer(struct call *call, uint64_t deadline_ms);
 /* Send it again, not before that time. */
 void call_again(struct call *call, uint64_t not_before_ms);
 void call_free(struct call *call);
@@ -121,6 +135,34 @@ muster_err ask_ack(struct muster_session *session, uint16_t type, const union wi
                    uint32_t timeout_ms, uint64_t *value_out, struct muster_error *error);
 void       ask_free(struct ask *ask);
 
+/* ---- what a session keeps for shared objects (object.c) ---- */
+
+struct objects {
+    uint64_t    generation;      /* counts the manager's sessions of this session */
+    uint64_t    of_session;      /* the manager's number of the present one; 0: none yet */
+    struct list asked;           /* struct asked: unanswered, by rising number */
+    struct map  opened;          /* object -> struct opened */
+    struct list closing;         /* struct closing: to be closed when no OPEN is under way */
+    uint32_t    opens, closes;   /* under way */
+    uint64_t    answered_max;    /* the highest number that was answered */
+    uint32_t    answers;         /* since the last SEEN */
+    uint32_t    excepted;        /* in the last SEEN */
+    uint64_t    seen_at_ms;      /* SEEN goes alone then; CLIENT_NEVER: nothing to tell */
+};
+
+/* ---- the application's callbacks (callback.c) ---- */
+
+struct callbacks {
+    struct list    waiting;      /* struct callback */
+    pthread_t      thread;
+    pthread_t      runner;       /* in whom one runs */
+    pthread_cond_t cond;         /* there are some, or the end; and: one has returned */
+    int            fd;           /* -1: the thread runs them */
+    bool           started;      /* the thread */
+    bool           running;      /* one of them, somewhere */
+    bool           ending;
+};
+
 /* ---- the session ---- */
 
 struct muster_session {
@@ -143,6 +185,8 @@ struct muster_session {
     struct heap         deadlines;
     uint64_t            request_last;
     struct map          feeds;           /* job -> struct feed (feed.h) */
+    struct objects      objects;
+    struct callbacks    callbacks;
     bool                woken;           /* wake_fd was written and not yet read */
     bool                turning;         /* the thread is in its turn: no need to wake it */
     bool                closing;
@@ -154,6 +198,7 @@ struct muster_session {
     uint64_t            goodbye_request;
     uint64_t            interrupts_told;
     struct buffer       frame;           /* being built, or waiting for the link */
+    struct buffer       seen_ids;        /* of an OBJECT_SEEN */
     uint32_t            frame_messages;
     bool                frame_stuck;     /* the link's queue was full */
 };
@@ -167,5 +212,23 @@ void session_wake(struct muster_session *session);
 bool session_failed(const struct muster_session *session, struct muster_error *error);
 /* pump.c: the session's thread. */
 void *pump_run(void *session);
+
+/* object.c, with the lock held */
+void     objects_start(struct muster_session *session);
+void     objects_free(struct muster_session *session);
+/* The manager greeted us, or has ended its session: is it still the same? */
+void     objects_check_session(struct muster_session *session);
+/* Connected anew: SEEN is told again. */
+void     objects_resumed(struct muster_session *session);
+/* Is SEEN to be said, in front of what is sent now, or (`alone`) by itself? */
+bool     objects_seen_due(const struct muster_session *session, uint64_t now_ms, bool alone);
+/* Its body; `ids` holds the list.  It counts as said. */
+void     objects_seen(struct muster_session *session, struct msg_object_seen *m_out,
+                      struct buffer *ids);
+
+/* callback.c */
+void     callbacks_start(struct muster_session *session);
+/* Runs what waits, then no more.  Without the lock, when the session's thread is gone. */
+void     callbacks_end(struct muster_session *session);
 
 #endif

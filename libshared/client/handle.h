@@ -8,7 +8,7 @@
  *    has ended, what it held is lost: every use gives SESSION, and closing it is
  *    all that is left.
  * 2. A call is given up by the client at its deadline: the time-out of the caller,
- *    and GRACE_MS more while the manager is there, because it ends waits itself.
+ *    and OBJECT_GRACE_MS more while the manager is there, because it ends waits itself.
  *    OBJECT_CANCEL then sees to it that what is granted later goes back.
  * 3. Requests whose answers have not arrived stand in session->objects.asked, in
  *    the order of their numbers; OBJECT_SEEN is made from it.
@@ -19,6 +19,8 @@
 #define CLIENT_HANDLE_H
 
 #include "client.h"
+
+enum { OBJECT_GRACE_MS = 2000 };
 
 struct handle {
     struct muster_session *session;
@@ -34,7 +36,7 @@ muster_err handle_open(struct muster_session *session, enum wire_noun noun,
                        struct slice initial, uint32_t timeout_ms, struct handle *handle_out,
                        struct msg_object_opened *opened_out, struct muster_error *error);
 /* One more handle of the same object: no message. */
-struct handle handle_again(const struct handle *handle);
+void       handle_again(const struct handle *handle, struct handle *handle_out);
 /* Returns at once; what the session held there is freed soon. */
 void       handle_close(struct handle *handle);
 
@@ -66,26 +68,37 @@ struct object_call;
  * submit calls, post callbacks, and free its own with object_call_free(). */
 typedef void object_call_done(struct object_call *call);
 
-struct object_call {
-    struct call            call;         /* its context is free for the owner */
-    object_call_done      *done;
-    struct list            asked_link;   /* in session->objects.asked */
-    const struct handle   *handle;       /* outlives the call */
-    struct object_call    *condemned;    /* of a CANCEL: what it cancels */
-    uint64_t               wait_until_ms;   /* CLIENT_NEVER: for ever */
-    enum wire_verb_kind    kind;
-    bool                   late;         /* has had its grace */
-    bool                   given_up;     /* a CANCEL is under way, nobody waits */
+/* A request whose answer has not arrived. */
+struct asked {
+    struct list link;
+    uint64_t    request;
 };
 
-/* `call` is all zero but for `done` and call.context.  With the lock held; an error is
- * told by done(), never before this returns. */
+struct object_call {
+    struct call         call;            /* its context is the owner's */
+    object_call_done   *done;
+    struct asked        asked;
+    enum wire_verb_kind kind;
+    uint8_t             verb;
+    uint64_t            wait_until_ms;   /* CLIENT_NEVER: for ever */
+    uint64_t            generation;      /* in which it ended */
+    bool                late;            /* has its grace already */
+};
+
+/* `call` is all zero but for `done` and call.context.  With the lock held; whatever is
+ * wrong is told by done(), never before this returns. */
 void       object_call_submit(struct object_call *call, const struct handle *handle,
                               const struct msg_object_do *m, uint32_t timeout_ms);
 /* In done() or later: its answer, or its error. */
 muster_err object_call_answer(const struct object_call *call, struct msg_object_done *done_out,
                               struct muster_error *error);
+/* Forget it; done() will not run.  What is granted later goes back.  With the lock held. */
+void       object_call_give_up(struct object_call *call);
 void       object_call_free(struct object_call *call);
+/* May something be submitted?  Else the error of a call that begins now.  With the lock
+ * held; `handle` NULL: nothing is asked but whether the session lives. */
+muster_err object_check(struct muster_session *session, const struct handle *handle,
+                        struct muster_error *error);
 
 /* ---- callbacks of the application (callback.c) ---- */
 
@@ -109,6 +122,10 @@ void      *bytes_copy(struct slice bytes);
 /* Append a block of them.  TOO_LARGE: one of them, or all together. */
 muster_err block_of(const struct slice *items, size_t count, struct buffer *block_out,
                     struct muster_error *error);
+/* Has muster_session_interrupt() been called since?  For calls of several steps, which
+ * take `since` from session->interrupts when they begin. */
+muster_err interrupted_since(struct muster_session *session, uint64_t since,
+                             struct muster_error *error);
 /* Different for every thread of this process, never 0. */
 uint64_t   thread_number(void);
 

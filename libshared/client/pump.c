@@ -93,6 +93,21 @@ pump_say_hello(struct muster_session *session)
     (void)pump_flush(session);
 }
 
+/* Which answers have arrived: in front of what is sent, or by itself. */
+static void
+pump_say_seen(struct muster_session *session, uint64_t now_ms, bool alone)
+{
+    enum { SEEN_HEAD_BYTES = 64, ID_BYTES = 8 };
+    union wire_any m = { 0 };
+
+    if (!objects_seen_due(session, now_ms, alone) ||
+        !pump_room(session, SEEN_HEAD_BYTES + (size_t)SEEN_EXCEPT_MAX * ID_BYTES))
+        return;
+    objects_seen(session, &m.object_seen, &session->seen_ids);
+    wire_put_any(&session->frame, MSG_TYPE_OBJECT_SEEN, ++session->request_last, &m);
+    session->frame_messages++;
+}
+
 static void
 pump_send(struct muster_session *session, uint64_t now_ms)
 {
@@ -100,6 +115,7 @@ pump_send(struct muster_session *session, uint64_t now_ms)
 
     if (session->machine.state != MACHINE_READY)
         return;
+    pump_say_seen(session, now_ms, list_empty(&session->unsent));
     while (at != &session->unsent) {
         struct call *call = CONTAINER(at, struct call, link);
 
@@ -108,8 +124,11 @@ pump_send(struct muster_session *session, uint64_t now_ms)
             continue;
         if (!pump_room(session, call->message.bytes))
             return;
+        if (call->hooks != NULL && call->hooks->sending != NULL)
+            call->hooks->sending(call, now_ms);
         buffer_append_slice(&session->frame, buffer_slice(&call->message));
         session->frame_messages++;
+        call->sends++;
         list_remove(&call->link);
         list_append(&session->sent, &call->link);
         call->state = CALL_SENT;
@@ -148,11 +167,18 @@ pump_reconnect(struct muster_session *session, uint64_t now_ms)
 static void
 pump_resend(struct muster_session *session)
 {
+    struct muster_error lost;
+
+    (void)error_set(&lost, MUSTER_ERR_TIMEOUT, "the connection was lost before the answer came");
     while (!list_empty(&session->sent)) {
         struct call *call = CONTAINER(session->sent.prev, struct call, link);
 
-        call_again(call, 0);
+        if (call->once)
+            call_end(call, &lost);
+        else
+            call_again(call, 0);
     }
+    objects_resumed(session);
     waiters_wake(session, &session->machine);
 }
 
@@ -169,6 +195,7 @@ pump_give_up(struct muster_session *session)
 static void
 pump_do(struct muster_session *session, uint64_t now_ms, uint32_t actions)
 {
+    objects_check_session(session);
     if (actions & MACHINE_GIVE_UP)
         pump_give_up(session);
     if (actions & MACHINE_RECONNECT)
@@ -244,7 +271,8 @@ pump_error(struct muster_session *session, uint64_t now_ms, const struct wire_me
     if (call == NULL || code == MUSTER_OK)
         return;
     (void)error_set(&error, code, "%.*s", (int)m.detail.bytes, (const char *)m.detail.data);
-    again = code == MUSTER_ERR_BUSY || (call->retry != NULL && call->retry(call, code));
+    again = !call->once &&
+            (code == MUSTER_ERR_BUSY || (call->retry != NULL && call->retry(call, code)));
     if (!again) {
         call_end(call, &error);
         return;
@@ -317,8 +345,12 @@ pump_deadlines(struct muster_session *session, uint64_t now_ms)
 
     while ((first = heap_first(&session->deadlines)) != NULL && first->key <= now_ms) {
         struct call        *call = CONTAINER(first, struct call, deadline);
-        struct muster_error error = call->error;
+        struct muster_error error;
 
+        if (call->hooks != NULL && call->hooks->expired != NULL &&
+            call->hooks->expired(call, now_ms))
+            continue;
+        error = call->error;
         if (error.code == MUSTER_OK && session->machine.state == MACHINE_READY)
             (void)error_set(&error, MUSTER_ERR_TIMEOUT, "no answer from %s in time",
                             session->address);
@@ -347,6 +379,7 @@ pump_poll_ms(const struct muster_session *session, uint64_t now_ms)
     else if (session->machine.state == MACHINE_READY) {
         for (struct list *at = session->unsent.next; at != &session->unsent; at = at->next)
             wake_ms = earlier(wake_ms, CONTAINER(at, struct call, link)->not_before_ms);
+        wake_ms = earlier(wake_ms, session->objects.seen_at_ms);
     }
     if (session->closing)
         wake_ms = earlier(wake_ms, session->close_by_ms);
@@ -368,6 +401,7 @@ pump_goodbye(struct muster_session *session, uint64_t now_ms)
     }
     if (session->close_by_ms == CLIENT_NEVER)
         session->close_by_ms = now_ms + PUMP_GOODBYE_MS;
+    pump_say_seen(session, CLIENT_NEVER, true);     /* what was given is ours */
     session->goodbye_request = pump_say(session, MSG_TYPE_GOODBYE, &m);
     (void)pump_flush(session);
 }

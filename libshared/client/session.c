@@ -76,9 +76,11 @@ static void
 session_free(struct muster_session *session)
 {
     feeds_free(session);
+    objects_free(session);
     map_free(&session->calls);
     heap_free(&session->deadlines);
     buffer_free(&session->frame);
+    buffer_free(&session->seen_ids);
     if (session->wake_fd >= 0)
         close(session->wake_fd);
     pthread_mutex_destroy(&session->lock);
@@ -99,6 +101,8 @@ session_prepare(struct muster_session *session, const struct muster_session_opti
     list_init(&session->waiters);
     list_init(&session->unsent);
     list_init(&session->sent);
+    objects_start(session);
+    callbacks_start(session);
 
     config.address = session->address;
     config.authkey_file = session->authkey_file;
@@ -179,6 +183,7 @@ muster_session_open(const struct muster_session_options *options,
     *session_out = session;
     return MUSTER_OK;
 out_free:
+    callbacks_end(session);
     session_free(session);
     return err;
 }
@@ -189,13 +194,15 @@ session_end_calls(struct muster_session *session)
 {
     struct muster_error closed = { 0 };
     struct call        *call;
-    size_t              cursor = 0;
+    size_t              cursor;
 
     (void)error_set(&closed, MUSTER_ERR_CLOSED, "the session was closed");
     session->machine.state = MACHINE_FAILED;        /* nothing new is submitted now */
     session->machine.error = closed;
-    while ((call = map_next(&session->calls, &cursor, NULL)) != NULL)
+    /* Ending one may begin another: that of giving up what it was for. */
+    while (cursor = 0, (call = map_next(&session->calls, &cursor, NULL)) != NULL)
         call_end(call, &closed);
+    waiters_wake(session, NULL);
 }
 
 void
@@ -204,13 +211,17 @@ muster_session_close(struct muster_session *session)
     if (session == NULL)
         return;
     pthread_mutex_lock(&session->lock);
-    assert(list_empty(&session->waiters));      /* calls in other threads must have ended */
+    /* Calls in other threads must have ended; those in callbacks are ended here. */
+    assert(list_empty(&session->waiters) || session->callbacks.running);
     session->closing = true;
     session->close_by_ms = CLIENT_NEVER;
     session_wake(session);
     pthread_mutex_unlock(&session->lock);
     pthread_join(session->thread, NULL);
+    pthread_mutex_lock(&session->lock);
     session_end_calls(session);
+    pthread_mutex_unlock(&session->lock);
+    callbacks_end(session);
     session_free(session);
 }
 
