@@ -43,6 +43,17 @@ cell_allowed(const struct core *core, const struct object *object, const struct 
     return true;
 }
 
+bool
+may_make(const struct core *core, const struct object *object, uint64_t bytes, struct verdict *v)
+{
+    if (core->objects.count < core->config.objects_max &&
+        bytes <= core->config.object_bytes_max &&
+        core->object_bytes <= core->config.object_bytes_max - bytes)
+        return true;
+    verdict_error(v, object, MUSTER_ERR_FULL, "the manager has no room for another object");
+    return false;
+}
+
 static struct cell *
 cell_new(struct core *core, struct object *object, struct slice value, bool is_reference)
 {
@@ -114,7 +125,7 @@ cell_hand_over(struct core *core, const struct cell *cell, uint64_t session)
 
     if (cell->is_reference && session != 0)
         other = object_find(core, reference_id(cell_slice(cell)));
-    if (other != NULL && !object_tied(core, session, other))
+    if (other != NULL)
         object_tie(core, other, session);
 }
 

@@ -165,15 +165,12 @@ cells_put(const struct core *core, const struct object *object, struct buffer *o
 bool
 cells_get(struct core *core, struct object *object, struct reader *in)
 {
+    struct cells *cells = object->state;
     uint64_t      place = read_varint(in);
-    struct cells *cells;
 
     (void)core;
     if (in->bad || place >= LIST_PLACES)
         return false;
-    if (object->state == NULL)
-        object->state = cells_new();
-    cells = object->state;
     cells->place = (uint32_t)place;
     return cells->count == 0;
 }

@@ -244,8 +244,6 @@ get(struct core *core, struct object *object, struct reader *in)
 
     if (in->bad || object->a >= TYPE_COUNT || value_fits(object->a, bytes) != MUSTER_OK)
         return false;
-    if (object->state == NULL)
-        make(core, object, slice_of(NULL, 0));
     value = object->state;
     value->lock = lock;
     value_put(core, object, bytes);

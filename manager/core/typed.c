@@ -105,7 +105,9 @@ typed_lock_decide(const struct core *core, const struct object *object, uint64_t
     if (object->transient) {
         verdict_error(v, object, MUSTER_ERR_STATE,
                       "it is transient and has no lock of its own; open a named one");
-    } else if (made != NULL && object_tied(core, act->session, made)) {
+    } else if (made == NULL) {
+        may_make(core, object, 0, v);
+    } else if (object_tied(core, act->session, made)) {
         v->kind = VERDICT_ANSWER;
         v->answer.a = lock;
     }
@@ -124,8 +126,7 @@ typed_lock_apply(struct core *core, struct object *object, uint64_t *lock, const
         object_refer(core, made);
         *lock = made->id;
     }
-    if (!object_tied(core, act->session, made))
-        object_tie(core, made, act->session);
+    object_tie(core, made, act->session);
     answer->a = made->id;
     return true;
 }
