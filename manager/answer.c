@@ -369,7 +369,7 @@ answer_get(struct answer *answer, const struct effects *fx, const struct effect_
     return MUSTER_OK;
 }
 
-/* A body that a pruned job took with it is an answer, not a fault of the store. */
+/* A body that a pruned job, or a shared object, took with it is an answer, not a fault of the store. */
 static muster_err
 answer_missing(struct answer *answer, muster_err err, uint64_t session, uint64_t request)
 {
@@ -378,7 +378,7 @@ answer_missing(struct answer *answer, muster_err err, uint64_t session, uint64_t
     if (err != MUSTER_ERR_NOT_FOUND)
         return err;
     if (peer != 0)
-        answer_error(answer, peer, request, MUSTER_ERR_NOT_FOUND, "the job was removed meanwhile");
+        answer_error(answer, peer, request, MUSTER_ERR_NOT_FOUND, "it was removed meanwhile");
     return MUSTER_OK;
 }
 

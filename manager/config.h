@@ -22,6 +22,8 @@ struct config {
     uint32_t    history_jobs;
     uint32_t    jobs_per_user;
     uint32_t    sessions_max;
+    uint32_t    objects_max;
+    uint64_t    object_bytes_max;
     uint32_t    connections_max;
     uint64_t    cache_bytes;
     uint64_t    free_bytes_min;

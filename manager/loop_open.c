@@ -130,6 +130,10 @@ loop_open_core(struct loop *loop, struct muster_error *error)
                                  .jobs_per_user_max = loop->config->jobs_per_user,
                                  .sessions_max = loop->config->sessions_max,
                                  .polls_per_session_max = LOOP_POLLS_PER_SESSION_MAX,
+                                 .objects_max = loop->config->objects_max,
+                                 .object_bytes_max = loop->config->object_bytes_max,
+                                 .waits_per_session_max = WAITS_PER_SESSION_MAX,
+                                 .answers_kept_max = ANSWERS_KEPT_MAX,
                                  .software = MUSTER_VERSION };
     muster_err          err;
 

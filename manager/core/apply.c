@@ -8,6 +8,7 @@
  * 3. What is volatile follows only while the core is started.
  */
 #include "apply.h"
+#include "object.h"
 
 /* ---- the manager and its sessions ---- */
 
@@ -21,6 +22,8 @@ static void
 apply_started(struct core *core, const struct record_started *it)
 {
     core->epoch = it->epoch;
+    core->loose_last = 0;
+    map_free(&core->loose_bodies);     /* the start that this is dropped them */
     core->dirty = true;
 }
 
@@ -70,7 +73,9 @@ apply_session_ended(struct core *core, const struct record_session_ended *it)
         job->session = 0;
         job_dirty(core, job);
     }
+    session_objects_end(core, session);
     session_free(core, session);
+    objects_die_off(core);
 }
 
 static bool

@@ -1,4 +1,4 @@
-/* apply.h - the two files that change durable state (private to this folder) */
+/* apply.h - the files that change durable state (private to this folder) */
 #ifndef APPLY_H
 #define APPLY_H
 
@@ -15,6 +15,12 @@ void apply_job_begin(struct core *core, struct job *job);
     bool check_##name(const struct core *core, const struct record_##name *it); \
     void apply_##name(struct core *core, const struct record_##name *it);
 APPLY_TASKS(APPLY_DECLARE)
+
+/* apply_objects.c: facts about shared objects */
+#define APPLY_OBJECTS(A)                                                       \
+    A(object_made) A(object_tied) A(object_untied) A(object_deleted) A(object_did) \
+    A(answers_seen) A(answer_undone) A(body_loose)
+APPLY_OBJECTS(APPLY_DECLARE)
 #undef APPLY_DECLARE
 
 #endif

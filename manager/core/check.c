@@ -3,7 +3,7 @@
  * Counts everything anew and compares.  For the simulator, after each of its
  * steps, and for the tests.
  */
-#include "state.h"
+#include "object.h"
 
 static void
 check_live(const struct core *core, const struct job *job)
@@ -146,4 +146,5 @@ core_check(const struct core *core)
     assert(leases == running);
     assert(core->session_order.count == core->sessions.count);
     assert((core->reserved == NULL) == (core->reserved_for == NULL));
+    objects_check(core);
 }

@@ -5,12 +5,14 @@
  *   steps      requests, as they come; answers that need no body leave at once
  *   expire     sessions that were not heard of
  *   timers     delays that are over
+ *   objects    waits that are over, alarms of shared objects; who waits goes on
  *   settle     result blocks are closed, jobs end, those that wait for them go on
  *   schedule   leases
  *   polls      long polls that have something to hear, or are due
  *   prune      the oldest ended jobs beyond the history
  */
 #include "apply.h"
+#include "object.h"
 
 struct core *
 core_new(const struct core_config *config)
@@ -19,6 +21,8 @@ core_new(const struct core_config *config)
 
     assert(config->beat_ms > 0 && config->lease_ms > config->beat_ms);
     assert(config->session_ms > 0 && config->polls_per_session_max > 0);
+    assert(config->objects_max > 0 && config->object_bytes_max > 0);
+    assert(config->waits_per_session_max > 0 && config->answers_kept_max > 0);
     core->config = *config;
     list_init(&core->finished);
     list_init(&core->workers);
@@ -26,6 +30,12 @@ core_new(const struct core_config *config)
     list_init(&core->touched);
     list_init(&core->dirty_jobs);
     list_init(&core->dirty_sessions);
+    list_init(&core->objects_touched);
+    list_init(&core->waits_woken);
+    list_init(&core->objects_dead);
+    list_init(&core->dirty_objects);
+    list_init(&core->dirty_ties);
+    list_init(&core->dirty_answers);
     core->reserve_at_ms = UINT64_MAX;
     return core;
 }
@@ -62,6 +72,7 @@ core_free(struct core *core)
 {
     if (core == NULL)
         return;
+    objects_free(core);
     free_objects(core);
     result_free_pool(core);
     classes_free(core);
@@ -147,7 +158,7 @@ core_link(struct core *core)
     for (uint32_t i = 0; i < count; i++)
         list_append(&core->finished, &ended[i]->link);
     free(ended);
-    return good;
+    return good && snapshot_objects_link(core);
 }
 
 muster_err
@@ -163,6 +174,9 @@ core_replay(struct core *core, struct slice facts)
         if (!record_get(&in, &record) || !apply_check(core, &record))
             return MUSTER_ERR_INVALID;
         apply_record(core, &record);
+        objects_reap(core);
+        if (core->bad)
+            return MUSTER_ERR_INVALID;
     }
     return MUSTER_OK;
 }
@@ -200,6 +214,7 @@ core_start(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effects 
     core->unix_offset = unix_ms - now_ms;
     core->started = true;
     core->started_ms = now_ms;
+    objects_bodies_drop(core, fx);
     record.started.epoch = core->epoch + 1;
     core_fact(core, fx, &record);
     core->lease_epoch = core->epoch << CORE_EPOCH_SHIFT;
@@ -207,6 +222,7 @@ core_start(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effects 
         session_term(core, map_get(&core->sessions, order_at(&core->session_order, i)));
     for (uint32_t i = 0; i < core->job_order.count; i++)
         start_job(core, job_find(core, order_at(&core->job_order, i)));
+    objects_start(core, fx);
     core->schedule = true;
 }
 
@@ -240,6 +256,13 @@ static step_fn *const step_table[MSG_TYPE_LIMIT] = {
     [MSG_TYPE_WORKER_LIST_GET] = step_worker_list,
     [MSG_TYPE_DRAIN_SET]       = step_drain,
     [MSG_TYPE_SHUTDOWN]        = step_shutdown,
+    [MSG_TYPE_OBJECT_OPEN]     = step_object_open,
+    [MSG_TYPE_OBJECT_CLOSE]    = step_object_close,
+    [MSG_TYPE_OBJECT_DELETE]   = step_object_delete,
+    [MSG_TYPE_OBJECT_DO]       = step_object_do,
+    [MSG_TYPE_OBJECT_CANCEL]   = step_object_cancel,
+    [MSG_TYPE_OBJECT_SEEN]     = step_object_seen,
+    [MSG_TYPE_OBJECT_LIST_GET] = step_object_list,
 };
 
 void
@@ -275,6 +298,7 @@ core_step(struct core *core, uint64_t now_ms, const struct core_from *from, uint
         return;
     }
     step_table[type](core, &(struct step){ session, request, fx }, m);
+    objects_settle(core, fx);
 }
 
 /* ---- turns ---- */
@@ -318,6 +342,7 @@ core_turn(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effects *
     turn_stalled(core);
     session_expire(core, fx);
     lease_timers(core);
+    objects_turn(core, fx);
     turn_settle(core, fx);
     watch_tell(core, fx);
     do
@@ -333,7 +358,9 @@ core_wake_ms(const struct core *core)
 {
     const struct heap *heaps[] = { &core->terms, &core->delays, &core->retries, &core->deadlines,
                                    &core->faults };
-    uint64_t           wake_ms = core->reserve_at_ms;
+    uint64_t           objects_ms = objects_wake_ms(core);
+    uint64_t           wake_ms = core->reserve_at_ms < objects_ms ? core->reserve_at_ms
+                                                                  : objects_ms;
 
     if (core->schedule || !list_empty(&core->touched) || core->watch_news.bytes > 0)
         return core->now_ms;

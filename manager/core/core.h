@@ -34,6 +34,10 @@ struct core_config {
     uint32_t jobs_per_user_max;   /* unfinished */
     uint32_t sessions_max;
     uint32_t polls_per_session_max;
+    uint32_t objects_max;         /* shared objects */
+    uint64_t object_bytes_max;    /* of what they hold, of waits and of answers not yet seen */
+    uint32_t waits_per_session_max;
+    uint32_t answers_kept_max;    /* of one session, not yet seen by it */
     const char *software;         /* borrowed; told in WELCOME and STATUS */
 };
 
@@ -94,7 +98,8 @@ uint64_t core_digest(const struct core *core);
 
 struct core_counters {
     uint64_t jobs, jobs_unfinished, tasks_running, tasks_finished, tasks_failed, leases,
-             leases_expired, returns, stale, sessions, workers, polls, retries, refused;
+             leases_expired, returns, stale, sessions, workers, polls, retries, refused, objects,
+             object_bytes, object_waits, object_answers;
 };
 void core_count(const struct core *core, struct core_counters *out);
 

@@ -87,6 +87,29 @@ effects_send(struct effects *fx, uint64_t session, uint64_t request, uint16_t ty
     effects_sent(fx, session, begin);
 }
 
+void
+effects_done(struct effects *fx, uint64_t session, uint64_t request,
+             const struct msg_object_done *m, const struct slice *parts, uint32_t part_count)
+{
+    size_t begin = wire_message_begin(&fx->out, MSG_TYPE_OBJECT_DONE, request);
+    size_t bytes = 0;
+
+    assert(session != 0);
+    wire_put_msg_object_done(&fx->out, m);
+    for (uint32_t i = 0; i < part_count; i++) {
+        buffer_append_slice(&fx->out, parts[i]);
+        bytes += parts[i].bytes;
+    }
+    /* The value comes last, behind its length. */
+    if (bytes > 0) {
+        assert(m->value.bytes + bytes <= BLOCK_BYTES_MAX);
+        write_u32_at(&fx->out, fx->out.bytes - bytes - m->value.bytes - sizeof(uint32_t),
+                     (uint32_t)(m->value.bytes + bytes));
+    }
+    wire_message_end(&fx->out, begin);
+    effects_sent(fx, session, begin);
+}
+
 /* Without the detour over union wire_any: there is one for every finished task. */
 void
 effects_ack(struct effects *fx, uint64_t session, uint64_t request, uint64_t value)

@@ -48,7 +48,8 @@ struct effect_results {
     struct wire_counts  counts;
 };
 
-/* Answer a STDIN_GET, OUTPUT_GET or the spec part of JOB_INFO from bodies. */
+/* Answer a STDIN_GET, OUTPUT_GET, the READ_PART of a shared object (whose number
+ * stands for the job's) or the spec part of JOB_INFO from bodies. */
 struct effect_body_get {
     uint64_t session;
     uint64_t request;
@@ -90,6 +91,10 @@ bool effects_empty(const struct effects *fx);
 
 void effects_send(struct effects *fx, uint64_t session, uint64_t request, uint16_t type,
                   const union wire_any *m);
+/* OBJECT_DONE; `parts` are appended to its value. */
+void effects_done(struct effects *fx, uint64_t session, uint64_t request,
+                  const struct msg_object_done *m, const struct slice *parts,
+                  uint32_t part_count);
 void effects_ack(struct effects *fx, uint64_t session, uint64_t request, uint64_t value);
 void effects_error(struct effects *fx, uint64_t session, uint64_t request, muster_err code,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));

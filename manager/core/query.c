@@ -247,4 +247,6 @@ core_count(const struct core *core, struct core_counters *out)
 {
     assert(core != NULL && out != NULL);
     *out = core->counters;
+    out->object_bytes = core->object_bytes;
+    out->object_waits = core->wait_count;
 }

@@ -36,6 +36,8 @@ struct record {
 
 enum record_again { AGAIN_FAILED, AGAIN_LOST, AGAIN_RETURNED, AGAIN_COUNT };
 
+enum record_did { DID_REFERENCE = 1, DID_ENTERS = 2, DID_FLAGS = 4 };
+
 enum { RECORD_BYTES_MAX = 192 * KIB };    /* of one S field */
 
 void record_put(struct buffer *out, const struct record *record);

@@ -15,8 +15,8 @@
  */
 #include <stdio.h>
 
+#include "object.h"
 #include "plant.h"
-#include "state.h"
 
 struct session *
 session_new(struct core *core, uint64_t id)
@@ -27,6 +27,8 @@ session_new(struct core *core, uint64_t id)
     list_init(&session->jobs);
     list_init(&session->polls);
     list_init(&session->watches);
+    list_init(&session->ties);
+    list_init(&session->waits);
     map_put(&core->sessions, id, session);
     order_add(&core->session_order, id);
     core->counters.sessions++;
@@ -46,6 +48,7 @@ void
 session_free(struct core *core, struct session *session)
 {
     assert(session->stub || list_empty(&session->jobs));
+    assert(list_empty(&session->ties) && list_empty(&session->waits) && session->kept == NULL);
     session_drop_polls(core, session);
     if (session->worker != NULL)
         worker_free(core, session->worker);
@@ -55,6 +58,8 @@ session_free(struct core *core, struct session *session)
         list_remove(&session->dirty);
     if (session->stored)
         snapshot_gone(core, OBJECT_SESSION, session->id);
+    snapshot_session_gone(core, session);
+    map_free(&session->wait_map);
     map_remove(&core->sessions, session->id);
     order_remove(&core->session_order, session->id);
     core->counters.sessions--;
@@ -134,6 +139,7 @@ session_resume(struct core *core, const struct core_from *from, const struct msg
         !slice_equal(session->user->name, from->user))
         return NULL;
     session_drop_polls(core, session);
+    session_park(core, session);
     if (session->worker != NULL)
         worker_away(core, session->worker);
     return session;
@@ -233,6 +239,7 @@ session_end(struct core *core, struct session *session, struct effects *fx)
         job_stop(core, job, 0, job->total > 0 ? job->total - 1 : 0, TASK_CANCELLED,
                  OUTCOME_CANCELLED, true, JOB_TERM, job->reason, fx);
     }
+    session_waits_end(core, session, fx);
     record.session_ended.session = session->id;
     effects_ended(fx, session->id);
     core_fact(core, fx, &record);
@@ -287,6 +294,7 @@ core_away(struct core *core, uint64_t now_ms, uint64_t id)
         return;
     session->connected = false;
     session_drop_polls(core, session);
+    session_park(core, session);
     if (session->worker != NULL) {
         worker_away(core, session->worker);
         return;
@@ -315,6 +323,7 @@ core_slow(struct core *core, uint64_t id, bool slow)
     if (session == NULL || session->slow == slow)
         return;
     session->slow = slow;
+    session_hold(core, session, slow);
     if (session->worker != NULL)
         worker_refresh(core, session->worker);
     for (struct list *at = session->polls.next; !slow && at != &session->polls; at = at->next)

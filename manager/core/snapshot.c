@@ -4,6 +4,7 @@
  *   session   id       who, and a worker's last finished tokens
  *   job       id       everything but its references
  *   refs + k  id << 24 | chunk    REFS_CHUNK references of kind k
+ *   8 .. 11                       shared objects: snapshot_objects.c
  *
  * 1. An object is a function of durable state alone, in one canonical form:
  *    equal states give equal bytes (core_digest rests on it).
@@ -15,17 +16,18 @@
  */
 #include "apply.h"
 
-enum { OBJECT_VERSION = 1, CHUNK_SHIFT = 24 };
+enum { OBJECT_VERSION = 1, META_VERSION = 2, CHUNK_SHIFT = 24 };
 
 /* ---- encode ---- */
 
 static void
 put_meta(const struct core *core, struct buffer *out)
 {
-    write_u8(out, OBJECT_VERSION);
+    write_u8(out, META_VERSION);
     write_varint(out, core->epoch);
     write_varint(out, core->session_last);
     write_varint(out, core->job_last);
+    snapshot_put_meta_objects(core, out);
 }
 
 static void
@@ -177,6 +179,7 @@ snapshot_put_all(const struct core *core, struct buffer *out)
                 put_chunk(job->refs[kind], j, out);
         }
     }
+    snapshot_put_objects(core, out);
 }
 
 /* ---- checkpoint ---- */
@@ -262,6 +265,7 @@ core_checkpoint(struct core *core, core_object_fn *each, void *context)
         list_remove(&job->dirty);
         checkpoint_job(core, job, each, context);
     }
+    snapshot_checkpoint_objects(core, each, context);
 }
 
 uint64_t
@@ -291,11 +295,15 @@ get_number(struct reader *in, uint64_t max)
 static bool
 load_meta(struct core *core, uint64_t id, struct reader *in)
 {
-    if (id != 1 || read_u8(in) != OBJECT_VERSION)
+    uint8_t version = read_u8(in);
+
+    if (id != 1 || version == 0 || version > META_VERSION)
         return false;
     core->epoch = get_number(in, UINT64_MAX >> CORE_EPOCH_SHIFT);
     core->session_last = read_varint(in);
     core->job_last = get_number(in, UINT64_MAX >> JOB_KEY_SHIFT);
+    if (version >= 2 && !snapshot_load_meta_objects(core, in))
+        return false;
     return read_ended(in);
 }
 
@@ -580,5 +588,7 @@ core_load(struct core *core, uint32_t kind, uint64_t id, struct slice bytes)
         good = load_job(core, id, &in);
     else if (kind >= OBJECT_REFS && kind < OBJECT_REFS + REFS_KINDS)
         good = load_chunk(core, (enum refs_kind)(kind - OBJECT_REFS), id, &in);
+    else if (kind >= OBJECT_HEAD && kind <= OBJECT_ANSWERS)
+        good = snapshot_load_object(core, kind, id, bytes);
     return good ? MUSTER_OK : MUSTER_ERR_INVALID;
 }

@@ -233,6 +233,15 @@ struct session {
     struct list      polls, watches;  /* (v) */
     uint32_t         poll_count, watch_count;  /* (v) */
     struct heap_node timer;        /* (v) */
+    struct list      ties;         /* struct tie, in the order in which they were made */
+    struct kept     *kept;         /* answers by request, rising; in use from kept_head on */
+    uint32_t         kept_head, kept_count, kept_capacity;
+    uint64_t         kept_bytes;   /* (d) of their keys and values */
+    uint64_t         request_high; /* (v) of all that made an answer or a wait */
+    struct list      waits;        /* (v) struct wait, in the order in which they came */
+    struct map       wait_map;     /* (v) by request */
+    struct list      ties_dirty, answers_dirty;    /* (v) */
+    bool             ties_stored, answers_stored;  /* (v) */
     uint64_t         heard_ms;     /* (v) */
     uint32_t         pid;          /* (v) */
     bool             connected, slow;  /* (v) */
@@ -314,6 +323,15 @@ struct core {
     uint64_t     name_last, user_last, class_last;
     struct class **class_slots;    /* (d) by slot, NULL = free */
     uint32_t     class_slot_count, class_slot_capacity;
+    uint64_t     object_last, tie_last, body_owner_last;
+    struct map   objects;          /* by id (d) */
+    struct map   object_names;     /* by number of the name (d) */
+    struct map   ties;             /* by hash of session and object (d) */
+    struct order object_order;     /* (d) that have names; object_lost of them are gone */
+    uint32_t     object_lost;
+    uint64_t     object_bytes;     /* (d) of the content of all */
+    uint64_t     answer_bytes;     /* (d) of all kept answers */
+    struct map   loose_bodies;     /* owners of bodies of transient objects: what a restart drops */
     struct task *task_free;        /* (v) linked by job_link.next */
     void       **slabs;
     uint32_t     slab_count, slab_capacity;
@@ -339,6 +357,24 @@ struct core {
     struct buffer gone;            /* u32 kind, u64 id of objects to drop */
     struct map   watched;          /* (job, index) -> ring of watches */
     struct buffer watch_news;      /* keys of leased tasks whose workers must hear of followers */
+    struct list  objects_touched;  /* lanes to be looked at */
+    struct list  waits_woken;
+    struct list  objects_dead;     /* to be freed */
+    struct buffer dying;           /* ids: perhaps nobody needs them any more */
+    struct list  dirty_objects, dirty_ties, dirty_answers;
+    struct heap  wait_ends, alarms;    /* by now_ms, and by the wall clock */
+    uint64_t     wait_last;        /* place given out last */
+    uint64_t     wait_bytes;       /* of all waits */
+    uint32_t     wait_count;
+    struct wait *wait_hint;        /* the one that came back last */
+    struct list *settle_at;        /* the lane link that is looked at next */
+    struct did  *did;              /* the fact being applied: object.c */
+    const struct object *deciding; /* the object of the decide that runs */
+    struct buffer bodies_gone;     /* owners to be dropped from the store with this turn */
+    struct buffer loose_news;      /* u64 owner, u64 gone: facts to be recorded */
+    uint64_t     loose_last;       /* owners given to transient objects in this epoch */
+    bool         bad;              /* a noun refused a fact */
+    struct buffer loaded;          /* objects that wait for all others: snapshot_objects.c */
     struct gather *gather_pool;
     struct buffer scratch, scratch2;
     struct core_counters counters;
@@ -460,11 +496,13 @@ uint64_t       job_dedup_hash(const struct user *user, uint64_t hi, uint64_t lo)
 /* The job if `session` may see it; else answers NOT_FOUND. */
 struct job    *job_asked(struct core *core, const struct session *session, uint64_t request,
                          uint64_t id, struct effects *fx);
+/* What becomes of those that are leased. */
+enum job_force { JOB_TERM, JOB_KILL, JOB_LET_RUN };
 /* Stop tasks first..last, which must be in the job; `state` is CANCELLED or
  * FAILED.  Returns how many. */
 uint64_t       job_stop(struct core *core, struct job *job, uint32_t first, uint32_t last,
                         enum wire_task_state state, enum wire_outcome outcome, bool close,
-                        bool hard, const char *reason, struct effects *fx);
+                        enum job_force force, const char *reason, struct effects *fx);
 void           job_reason(struct core *core, struct job *job, struct effects *fx,
                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 void           job_check_halt(struct core *core, struct job *job, struct effects *fx);
@@ -532,10 +570,24 @@ void apply_record(struct core *core, const struct record *record);
 enum object_kind {
     OBJECT_META = 1, OBJECT_SESSION = 2, OBJECT_JOB = 3,
     OBJECT_REFS = 4,               /* .. 4 + REFS_KINDS - 1; id = job << 24 | chunk */
+    OBJECT_HEAD = 8,               /* a shared object */
+    OBJECT_PIECE = 9,              /* id = object << 24 | piece */
+    OBJECT_TIES = 10,              /* of a session */
+    OBJECT_ANSWERS = 11,           /* kept for a session */
 };
 void snapshot_put_all(const struct core *core, struct buffer *out);
 void snapshot_gone(struct core *core, uint32_t kind, uint64_t id);
 void snapshot_job_gone(struct core *core, const struct job *job);
+
+/* ---- snapshot_objects.c: what snapshot.c has of shared objects ---- */
+void snapshot_put_meta_objects(const struct core *core, struct buffer *out);
+bool snapshot_load_meta_objects(struct core *core, struct reader *in);
+void snapshot_put_objects(const struct core *core, struct buffer *out);
+void snapshot_checkpoint_objects(struct core *core, core_object_fn *each, void *context);
+bool snapshot_load_object(struct core *core, uint32_t kind, uint64_t id, struct slice bytes);
+/* All are loaded: what waited for others.  False when something is missing. */
+bool snapshot_objects_link(struct core *core);
+void snapshot_session_gone(struct core *core, struct session *session);
 
 /* ---- handlers of messages, one table in core.c ---- */
 struct step {

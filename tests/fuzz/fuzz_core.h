@@ -14,6 +14,10 @@ static const struct core_config fuzz_core_config = {
     .jobs_per_user_max = 100,
     .sessions_max = 100,
     .polls_per_session_max = 16,
+    .objects_max = 64,
+    .object_bytes_max = 1024 * 1024,
+    .waits_per_session_max = 64,
+    .answers_kept_max = 64,
     .software = "fuzz",
 };
 

@@ -407,6 +407,10 @@ fire_start(struct sim_event *event)
                                          .jobs_per_user_max = 1000,
                                          .sessions_max = 1000,
                                          .polls_per_session_max = 100,
+                                         .objects_max = 10000,
+                                         .object_bytes_max = 64u * MIB,
+                                         .waits_per_session_max = 10000,
+                                         .answers_kept_max = ANSWERS_KEPT_MAX,
                                          .software = "sim" };
     const struct admit_config admit = { .peers_max = 100000 };
 

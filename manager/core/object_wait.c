@@ -1,0 +1,464 @@
+/* object_wait.c - requests that wait: lanes, time-outs, what wakes them
+ *
+ *            WAIT, ENTER              DO, ANSWER, ERROR; wait_ms is over; cancelled
+ *   request ------------> in a lane -------------------------------------------> answered
+ *                          ^     |
+ *                          |     | its connection is lost, or slow
+ *                          `--- parked
+ *              asked for again;  fast again
+ *
+ * 1. A wait stands in one lane, of its own object or of another, or is parked.
+ * 2. Settling looks at the first of each lane of what was touched, and goes on
+ *    as long as it can: nothing moves after it that could have moved in it.
+ * 3. A parked wait keeps its place: it comes back to where it stood.
+ */
+#include "object.h"
+
+/* ---- lanes ---- */
+
+static void
+wait_wake(struct core *core, struct wait *wait)
+{
+    if (!list_linked(&wait->woken))
+        list_append(&core->waits_woken, &wait->woken);
+}
+
+static void
+lane_leave(struct core *core, struct wait *wait)
+{
+    struct object *host = wait->host;
+
+    if (host == NULL)
+        return;
+    /* Whoever is first now may be one who can go. */
+    if (host->lanes[wait->lane].next == &wait->lane_link)
+        object_wake_lanes(core, host);
+    if (core->settle_at == &wait->lane_link)
+        core->settle_at = wait->lane_link.next;
+    if (core->wait_hint == wait)
+        core->wait_hint = NULL;
+    list_remove(&wait->lane_link);
+    wait->host = NULL;
+}
+
+static void
+lane_enter(struct core *core, struct wait *wait, struct object *host, uint32_t lane)
+{
+    struct list *ring = &host->lanes[lane];
+    struct list *at = ring;
+    struct wait *hint = core->wait_hint;
+
+    assert(wait->host == NULL && lane < OBJECT_LANES && !host->dead);
+    if (!list_empty(ring) && CONTAINER(ring->prev, struct wait, lane_link)->place > wait->place) {
+        /* Those of a session come back one after the other: begin where the one before
+         * went. */
+        at = hint != NULL && hint->host == host && hint->lane == lane && hint->place < wait->place
+                 ? &hint->lane_link
+                 : ring->next;
+        while (CONTAINER(at, struct wait, lane_link)->place < wait->place)
+            at = at->next;
+        core->wait_hint = wait;
+    }
+    list_append(at, &wait->lane_link);      /* in front of it */
+    wait->host = host;
+    wait->lane = lane;
+    if (ring->next == &wait->lane_link && ring->prev != &wait->lane_link)
+        object_wake_lanes(core, host);
+}
+
+/* Where its verdict says.  False: there it is already. */
+static bool
+lane_move(struct core *core, struct wait *wait, const struct verdict *v)
+{
+    struct object *host = v->lane_of != NULL ? v->lane_of : wait->object;
+
+    wait->error = v->error;
+    if (wait->host == host && wait->lane == v->lane)
+        return false;
+    if (wait->host != NULL)
+        wait->place = ++core->wait_last;
+    lane_leave(core, wait);
+    lane_enter(core, wait, host, v->lane);
+    return true;
+}
+
+/* ---- life ---- */
+
+struct wait *
+wait_find(const struct session *session, uint64_t request)
+{
+    return map_get(&session->wait_map, request);
+}
+
+static struct slice
+wait_copy(struct slice bytes)
+{
+    void *copy;
+
+    if (bytes.bytes == 0)
+        return slice_of(NULL, 0);
+    copy = base_alloc(bytes.bytes);
+    memcpy(copy, bytes.data, bytes.bytes);
+    return slice_of(copy, bytes.bytes);
+}
+
+static void
+wait_term(struct core *core, struct wait *wait, uint32_t wait_ms)
+{
+    if (wait_ms == UINT32_MAX) {
+        if (wait->timer.place > 0)
+            heap_remove(&core->wait_ends, &wait->timer);
+        return;
+    }
+    wait->timer.key = core->now_ms + wait_ms;
+    wait->timer.tie = wait->place;
+    heap_update(&core->wait_ends, &wait->timer);
+}
+
+struct wait *
+wait_new(struct core *core, struct session *session, struct object *object, const struct act *act,
+         uint32_t wait_ms, const struct verdict *v)
+{
+    struct wait *wait = base_alloc(sizeof(*wait));
+
+    assert(wait_find(session, act->request) == NULL && v->error != MUSTER_OK);
+    wait->object = object;
+    wait->session = session;
+    wait->act = *act;
+    wait->act.key = wait_copy(act->key);
+    wait->act.value = wait_copy(act->value);
+    wait->bytes = sizeof(*wait) + act->key.bytes + act->value.bytes;
+    wait->place = ++core->wait_last;
+    wait->error = v->error;
+    wait->entered = v->kind == VERDICT_ENTER;
+    list_append(&object->waits, &wait->object_link);
+    list_append(&session->waits, &wait->session_link);
+    map_put(&session->wait_map, act->request, wait);
+    if (act->request > session->request_high)
+        session->request_high = act->request;
+    object->waiting++;
+    core->wait_count++;
+    core->wait_bytes += wait->bytes;
+    if (object->dead)                       /* its own fact ended it */
+        wait_wake(core, wait);
+    else if (!session->slow)
+        lane_enter(core, wait, v->lane_of != NULL ? v->lane_of : object, v->lane);
+    wait_term(core, wait, wait_ms);
+    return wait;
+}
+
+void
+wait_free(struct core *core, struct wait *wait)
+{
+    lane_leave(core, wait);
+    list_remove(&wait->object_link);
+    list_remove(&wait->session_link);
+    map_remove(&wait->session->wait_map, wait->act.request);
+    if (list_linked(&wait->woken))
+        list_remove(&wait->woken);
+    if (wait->timer.place > 0)
+        heap_remove(&core->wait_ends, &wait->timer);
+    wait->object->waiting--;
+    core->wait_count--;
+    core->wait_bytes -= wait->bytes;
+    free((void *)(uintptr_t)wait->act.key.data);
+    free((void *)(uintptr_t)wait->act.value.data);
+    free(wait);
+}
+
+void
+wait_resume(struct core *core, struct wait *wait, uint32_t wait_ms)
+{
+    if (!wait->away)
+        return;                 /* it came twice over the same connection */
+    wait->away = false;
+    wait_term(core, wait, wait_ms);
+    if (!wait->session->slow)
+        wait_wake(core, wait);
+}
+
+/* Its request is answered by an error. */
+static void
+wait_refuse(struct core *core, struct wait *wait, muster_err why, struct effects *fx)
+{
+    char text[OBJECT_TEXT_BYTES];
+
+    object_error_text(wait->object, why, text);
+    effects_error(fx, wait->session->id, wait->act.request, why, "%s", text);
+    wait_free(core, wait);
+}
+
+void
+wait_over(struct core *core, struct wait *wait, struct effects *fx)
+{
+    const struct noun_rules *rules = object_rules(wait->object);
+
+    if (wait->timer.place > 0)
+        heap_remove(&core->wait_ends, &wait->timer);
+    if (!wait->object->dead && rules->timed_out != NULL &&
+        rules->timed_out(core, wait->object, wait, fx))
+        return;
+    wait_refuse(core, wait, wait->object->dead ? MUSTER_ERR_CLOSED : wait->error, fx);
+}
+
+void
+wait_drop(struct core *core, struct wait *wait, muster_err why, struct effects *fx)
+{
+    struct object           *object = wait->object;
+    struct session          *session = wait->session;
+    uint64_t                 request = wait->act.request;
+    const struct noun_rules *rules = object_rules(object);
+
+    lane_leave(core, wait);
+    if (!object->dead && rules->wait_dropped != NULL)
+        rules->wait_dropped(core, object, wait, fx);
+    if (wait_find(session, request) != wait)
+        return;                 /* it was answered on the way out */
+    if (why != MUSTER_OK)
+        wait_refuse(core, wait, why, fx);
+    else
+        wait_free(core, wait);
+}
+
+/* ---- sessions ---- */
+
+static void
+wait_park(struct core *core, struct wait *wait)
+{
+    lane_leave(core, wait);
+    if (list_linked(&wait->woken))
+        list_remove(&wait->woken);
+}
+
+void
+session_park(struct core *core, struct session *session)
+{
+    for (struct list *at = session->waits.next; at != &session->waits; at = at->next) {
+        struct wait *wait = CONTAINER(at, struct wait, session_link);
+
+        wait_park(core, wait);
+        wait->away = true;
+        if (wait->timer.place > 0)
+            heap_remove(&core->wait_ends, &wait->timer);
+    }
+}
+
+void
+session_hold(struct core *core, struct session *session, bool slow)
+{
+    for (struct list *at = session->waits.next; at != &session->waits; at = at->next) {
+        struct wait *wait = CONTAINER(at, struct wait, session_link);
+
+        if (slow)
+            wait_park(core, wait);
+        else if (!wait->away)
+            wait_wake(core, wait);
+    }
+}
+
+void
+session_waits_end(struct core *core, struct session *session, struct effects *fx)
+{
+    while (!list_empty(&session->waits))
+        wait_drop(core, CONTAINER(session->waits.next, struct wait, session_link), MUSTER_OK, fx);
+}
+
+void
+object_wake(struct core *core, uint64_t id, uint64_t request)
+{
+    const struct session *session = map_get(&core->sessions, id);
+    struct wait          *wait = session != NULL ? wait_find(session, request) : NULL;
+
+    if (wait != NULL && wait->host != NULL)
+        wait_wake(core, wait);
+}
+
+/* ---- verdicts ---- */
+
+void
+verdict_ask(struct core *core, struct object *object, const struct act *act, struct verdict *v_out)
+{
+    *v_out = (struct verdict){ .fact = *act };
+    v_out->fact.unix_ms = core_unix_ms(core);
+    core->deciding = object;
+    object_rules(object)->decide(core, object, act, v_out);
+    core->deciding = NULL;
+}
+
+void
+verdict_record(struct core *core, struct object *object, const struct verdict *v,
+               struct effects *fx)
+{
+    struct act fact = v->fact;
+
+    fact.enters = v->kind == VERDICT_ENTER;
+    if (v->store.owner != 0) {
+        effects_body(fx, v->store.owner, v->store.number, fact.value);
+        fact.value = slice_of(NULL, 0);
+    }
+    object_fact(core, object, &fact, fx);
+}
+
+static void
+verdict_read(const struct act *act, const struct verdict *v, struct effects *fx)
+{
+    struct effect_body_get *get = effects_body_get(fx);
+
+    get->session = act->session;
+    get->request = act->request;
+    get->job = v->body.owner;
+    get->number = v->body.number;
+    get->skip = v->body.skip;
+    get->offset = v->body.offset;
+    get->total = v->body.total;
+}
+
+void
+verdict_tell(struct core *core, struct object *object, const struct act *act,
+             const struct verdict *v, struct effects *fx)
+{
+    switch (v->kind) {
+    case VERDICT_DO:
+        verdict_record(core, object, v, fx);
+        break;
+    case VERDICT_ANSWER:
+        effects_done(fx, act->session, act->request, &v->answer, v->parts, v->part_count);
+        break;
+    case VERDICT_READ:
+        verdict_read(act, v, fx);
+        break;
+    case VERDICT_ERROR:
+        effects_error(fx, act->session, act->request, v->error, "%s", v->text);
+        break;
+    case VERDICT_WAIT:
+    case VERDICT_ENTER:
+        assert(!"a wait is made by whoever asked");
+    }
+}
+
+/* ---- settling ---- */
+
+/* Decide about one that waits.  True: those behind it in its lane need not be
+ * looked at. */
+static bool
+settle_wait(struct core *core, struct wait *wait, struct effects *fx)
+{
+    struct session *session = wait->session;
+    uint64_t        request = wait->act.request;
+    struct verdict  v;
+
+    if (wait->object->dead) {
+        wait_refuse(core, wait, MUSTER_ERR_CLOSED, fx);
+        return false;
+    }
+    verdict_ask(core, wait->object, &wait->act, &v);
+    if (v.kind == VERDICT_ENTER) {
+        wait->entered = true;
+        verdict_record(core, wait->object, &v, fx);
+    }
+    if (v.kind == VERDICT_WAIT || v.kind == VERDICT_ENTER) {
+        bool look = wire_verb_rule(wait->act.verb)->kind == VERB_LOOK;
+
+        if (wait->object->dead || lane_move(core, wait, &v))
+            return false;
+        return !look || v.halt;
+    }
+    verdict_tell(core, wait->object, &wait->act, &v, fx);
+    if (wait_find(session, request) == wait)
+        wait_free(core, wait);
+    return false;
+}
+
+static void
+settle_lane(struct core *core, struct object *object, uint32_t lane, struct effects *fx)
+{
+    struct list *ring = &object->lanes[lane];
+
+    core->settle_at = ring->next;
+    while (core->settle_at != ring) {
+        struct wait *wait = CONTAINER(core->settle_at, struct wait, lane_link);
+
+        core->settle_at = wait->lane_link.next;
+        if (settle_wait(core, wait, fx))
+            break;
+    }
+    core->settle_at = NULL;
+}
+
+static void
+settle_bodies(struct core *core, struct effects *fx)
+{
+    struct reader gone = reader_of(buffer_slice(&core->bodies_gone));
+    struct reader loose = reader_of(buffer_slice(&core->loose_news));
+    struct record record = { .type = RECORD_TYPE_BODY_LOOSE };
+
+    while (read_left(&gone) > 0)
+        effects_prune(fx, read_u64(&gone));
+    while (read_left(&loose) > 0) {
+        record.body_loose.owner = read_u64(&loose);
+        record.body_loose.gone = read_u64(&loose);
+        object_record(core, fx, &record, true);
+    }
+    buffer_clear(&core->bodies_gone);
+    buffer_clear(&core->loose_news);
+}
+
+void
+objects_settle(struct core *core, struct effects *fx)
+{
+    while (!list_empty(&core->waits_woken) || !list_empty(&core->objects_touched)) {
+        struct object *object;
+
+        if (!list_empty(&core->waits_woken)) {
+            struct wait *wait = CONTAINER(core->waits_woken.next, struct wait, woken);
+
+            list_remove(&wait->woken);
+            (void)settle_wait(core, wait, fx);
+            continue;
+        }
+        object = CONTAINER(core->objects_touched.next, struct object, touched);
+        list_remove(&object->touched);
+        for (uint32_t i = 0; i < OBJECT_LANES; i++) {
+            if (!list_empty(&object->lanes[i]))
+                settle_lane(core, object, i, fx);
+        }
+    }
+    objects_reap(core);
+    settle_bodies(core, fx);
+}
+
+/* ---- turns ---- */
+
+void
+objects_turn(struct core *core, struct effects *fx)
+{
+    struct heap_node *node;
+
+    while ((node = heap_first(&core->wait_ends)) != NULL && node->key <= core->now_ms)
+        wait_over(core, CONTAINER(node, struct wait, timer), fx);
+    while ((node = heap_first(&core->alarms)) != NULL && node->key <= core_unix_ms(core)) {
+        struct object *object = CONTAINER(node, struct object, timer);
+
+        heap_remove(&core->alarms, node);
+        if (object_rules(object)->tick != NULL)
+            object_rules(object)->tick(core, object, fx);
+    }
+    objects_settle(core, fx);
+}
+
+uint64_t
+objects_wake_ms(const struct core *core)
+{
+    const struct heap_node *end = heap_first(&core->wait_ends);
+    const struct heap_node *alarm = heap_first(&core->alarms);
+    uint64_t                wake_ms = end != NULL ? end->key : UINT64_MAX;
+    uint64_t                unix_ms = core_unix_ms(core);
+
+    if (!list_empty(&core->waits_woken) || !list_empty(&core->objects_touched))
+        return core->now_ms;
+    if (alarm != NULL && alarm->key <= unix_ms)
+        return core->now_ms;
+    if (alarm != NULL && core->now_ms + (alarm->key - unix_ms) < wake_ms)
+        wake_ms = core->now_ms + (alarm->key - unix_ms);
+    return wake_ms;
+}
