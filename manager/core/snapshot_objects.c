@@ -264,6 +264,20 @@ snapshot_load_meta_objects(struct core *core, struct reader *in)
     return !in->bad && core->loose_bodies.count == count;
 }
 
+/* A condition's lock may come later, or be gone by now: its make() takes any. */
+static bool
+load_settings(const struct core *core, uint8_t noun, uint64_t a, uint64_t b, bool transient,
+              struct slice initial)
+{
+    const struct noun_rules *rules = noun_rules_of(noun);
+    struct msg_object_open   m = { .noun = noun, .transient = transient, .a = a, .b = b,
+                                   .value = initial };
+    struct verdict           v = { 0 };
+
+    return rules != NULL &&
+           (rules->check == NULL || noun == NOUN_CONDITION || rules->check(core, &m, &v));
+}
+
 static bool
 load_head(struct core *core, uint64_t id, struct reader *in)
 {
@@ -286,9 +300,11 @@ load_head(struct core *core, uint64_t id, struct reader *in)
     if (transient)
         initial = record_get_bytes(in, VALUE_BYTES_MAX);
     rules = noun_rules_of(noun);
-    if (in->bad || rules == NULL || refs > UINT32_MAX || transient > 1 ||
+    if (in->bad || refs > UINT32_MAX || transient > 1 ||
+        !load_settings(core, noun, a, b, transient != 0, initial) ||
         (name.bytes > 0 && object_named(core, name) != NULL))
         return false;
+    rules = noun_rules_of(noun);
     object = object_enter(core, id, (enum wire_noun)noun, name, owner, transient != 0);
     object->a = a;
     object->b = b;
