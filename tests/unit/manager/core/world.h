@@ -30,8 +30,8 @@ struct world {
 static const struct core_config world_config = {
     .beat_ms = BEAT_MS, .lease_ms = LEASE_MS, .session_ms = SESSION_MS, .history_jobs = 100,
     .jobs_per_user_max = 1000, .sessions_max = 20, .polls_per_session_max = 4,
-    .objects_max = 1000, .object_bytes_max = 64 * 1024 * 1024, .waits_per_session_max = 1000,
-    .answers_kept_max = 1000,
+    .objects_max = 2000000, .object_bytes_max = 1024u * MIB,
+    .waits_per_session_max = 2000000, .answers_kept_max = ANSWERS_KEPT_MAX,
     .software = "test",
 };
 
