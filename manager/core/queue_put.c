@@ -18,15 +18,15 @@ put_stores(const struct object *object, const struct act *act)
            wire_block_item(act->value, 0).bytes > VALUE_INLINE_BYTES_MAX;
 }
 
-/* The fact of such a PUT has its bytes in `key` and no value. */
+/* The fact of such a PUT has no value; key: u64 bytes, u64 owner of the body. */
 static bool
 put_stored(const struct object *object, const struct act *act)
 {
     uint64_t bytes = queue_id_at(act->key, 0);
 
     return !object->transient && act->a == 1 && act->value.bytes == 0 &&
-           act->key.bytes == QUEUE_ID_BYTES && bytes > VALUE_INLINE_BYTES_MAX &&
-           bytes <= VALUE_BYTES_MAX;
+           act->key.bytes == 2 * QUEUE_ID_BYTES && bytes > VALUE_INLINE_BYTES_MAX &&
+           bytes <= VALUE_BYTES_MAX && queue_id_at(act->key, QUEUE_ID_BYTES) != 0;
 }
 
 /* Are the numbers and the block well formed? */
@@ -92,10 +92,11 @@ queue_decide_put(struct core *core, struct object *object, const struct act *act
         if (!put_stores(object, act))
             return;
         v->fact.value = wire_block_item(act->value, 0);
+        v->store.owner = object_body_owner(core);
         buffer_clear(&queue->ids);
         write_u64(&queue->ids, v->fact.value.bytes);
+        write_u64(&queue->ids, v->store.owner);
         v->fact.key = buffer_slice(&queue->ids);
-        v->store.owner = object_body_owner(core);
     }
 }
 
@@ -146,7 +147,7 @@ queue_apply_put(struct core *core, struct queue *queue, const struct act *act,
     if (act->b > 2 * PRIORITY_MAX || act->c > DELAY_MS_MAX || act->d > QUEUE_TTL_MS_MAX)
         return false;
     if (stored) {
-        body = object_body_owner(core);
+        body = queue_id_at(act->key, QUEUE_ID_BYTES);
         object_body_take(core, body);
         item_put(core, queue, act, slice_of(NULL, 0), body, (uint32_t)queue_id_at(act->key, 0));
     } else if (act->a == 0) {
@@ -200,6 +201,7 @@ decide_part_place(struct core *core, struct object *object, const struct act *ac
         v->kind = VERDICT_DO;
         v->store.owner = upload != NULL ? upload->body : object_body_owner(core);
         v->store.number = act->a / VALUE_BYTES_MAX;
+        v->fact.c = v->store.owner;
     }
 }
 
@@ -225,19 +227,16 @@ queue_apply_part(struct core *core, struct queue *queue, const struct act *act,
                  struct msg_object_done *answer)
 {
     struct queue_upload *upload = queue_upload_find(queue, act->session, act->thread);
-    uint64_t             body;
 
     (void)answer;
-    if (queue->closed || !part_check(act) || act->session == 0)
+    if (queue->closed || !part_check(act) || act->session == 0 || act->c == 0)
         return false;
-    if (upload == NULL) {
-        if (act->a != 0)
-            return false;
-        body = object_body_owner(core);
-        object_body_take(core, body);
-        upload = queue_upload_new(queue, act->session, act->thread, body, act->b);
+    if (upload == NULL && act->a == 0) {
+        object_body_take(core, act->c);
+        upload = queue_upload_new(queue, act->session, act->thread, act->c, act->b);
     }
-    if (upload->have != act->a || upload->total != act->b)
+    if (upload == NULL || upload->body != act->c || upload->have != act->a ||
+        upload->total != act->b)
         return false;
     upload->have += part_bytes(act);
     return true;
