@@ -330,98 +330,45 @@ load_piece(struct core *core, uint64_t id, struct reader *in)
     return object_rules(object)->get_piece(core, object, piece, in) && read_ended(in);
 }
 
-/* Set aside what comes before its time. */
+/* Are all objects that it has open there already? */
 static bool
-load_later(struct core *core, uint32_t kind, uint64_t id, struct slice bytes)
+ties_known(const struct core *core, struct slice bytes)
 {
-    write_u32(&core->loaded, kind);
-    write_u64(&core->loaded, id);
-    write_bytes(&core->loaded, bytes);
+    struct reader in = reader_of(bytes);
+    uint64_t      count;
+
+    (void)read_u8(&in);
+    count = read_varint(&in);
+    for (uint64_t i = 0; i < count && !in.bad; i++) {
+        if (object_find(core, read_varint(&in)) == NULL)
+            return false;
+        (void)read_varint(&in);
+    }
     return true;
 }
 
-bool
-snapshot_load_object(struct core *core, uint32_t kind, uint64_t id, struct slice bytes)
-{
-    struct reader in = reader_of(bytes);
-
-    if (kind == OBJECT_HEAD)
-        return load_head(core, id, &in);
-    if (kind == OBJECT_PIECE && core->loaded.bytes == 0 &&
-        object_find(core, id >> OBJECT_PIECE_SHIFT) != NULL)
-        return load_piece(core, id, &in);
-    return load_later(core, kind, id, bytes);
-}
-
-/* ---- all are there ---- */
-
-struct later {
-    uint32_t     kind;
-    uint64_t     id;
-    struct slice bytes;
-};
-
-struct tie_load {
-    uint64_t        number;
-    struct session *session;
-    struct object  *object;
-};
-
-static int
-later_compare(const void *a, const void *b)
-{
-    const struct later *x = a;
-    const struct later *y = b;
-
-    if (x->kind != y->kind)
-        return x->kind < y->kind ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-static int
-tie_compare(const void *a, const void *b)
-{
-    const struct tie_load *x = a;
-    const struct tie_load *y = b;
-
-    return (x->number > y->number) - (x->number < y->number);
-}
-
 static bool
-load_ties(struct core *core, uint64_t id, struct reader *in, struct buffer *ties)
+load_ties(struct core *core, uint64_t id, struct reader *in)
 {
     struct session *session = map_get(&core->sessions, id);
+    uint64_t        last = 0;
     uint64_t        count;
 
-    if (session == NULL || read_u8(in) != OBJECT_VERSION)
+    if (session == NULL || session->ties_stored || read_u8(in) != OBJECT_VERSION)
         return false;
     session->ties_stored = true;
     count = read_varint(in);
     for (uint64_t i = 0; i < count; i++) {
-        struct tie_load load = { .session = session, .object = object_find(core, read_varint(in)) };
+        struct object *object = object_find(core, read_varint(in));
+        uint64_t       number = read_varint(in);
 
-        load.number = read_varint(in);
-        if (in->bad || load.object == NULL || load.number > core->tie_last)
+        if (in->bad || object == NULL || number <= last ||
+            tie_find(core, id, object->id) != NULL)
             return false;
-        buffer_append(ties, &load, sizeof(load));
+        tie_new(core, session, object, number);
+        last = number;
     }
     return count > 0 && read_ended(in);
-}
-
-static bool
-link_ties(struct core *core, struct buffer *ties)
-{
-    struct tie_load *loads = (struct tie_load *)(void *)ties->data;
-    size_t           count = ties->bytes / sizeof(*loads);
-
-    if (count > 0)
-        qsort(loads, count, sizeof(*loads), tie_compare);
-    for (size_t i = 0; i < count; i++) {
-        if (tie_find(core, loads[i].session->id, loads[i].object->id) != NULL)
-            return false;
-        tie_new(core, loads[i].session, loads[i].object, loads[i].number);
-    }
-    return true;
 }
 
 static bool
@@ -460,7 +407,7 @@ load_answers(struct core *core, uint64_t id, struct reader *in)
     uint64_t        last = 0;
     uint64_t        count;
 
-    if (session == NULL || read_u8(in) != OBJECT_VERSION)
+    if (session == NULL || session->answers_stored || read_u8(in) != OBJECT_VERSION)
         return false;
     count = read_varint(in);
     for (uint64_t i = 0; i < count; i++) {
@@ -472,6 +419,91 @@ load_answers(struct core *core, uint64_t id, struct reader *in)
     session->answers_stored = true;
     list_remove(&session->answers_dirty);
     return read_ended(in);
+}
+
+/* Set aside what comes before its time. */
+static bool
+load_later(struct core *core, uint32_t kind, uint64_t id, struct slice bytes)
+{
+    write_u32(&core->loaded, kind);
+    write_u64(&core->loaded, id);
+    write_bytes(&core->loaded, bytes);
+    return true;
+}
+
+bool
+snapshot_load_object(struct core *core, uint32_t kind, uint64_t id, struct slice bytes)
+{
+    struct reader in = reader_of(bytes);
+
+    if (kind == OBJECT_HEAD)
+        return load_head(core, id, &in);
+    if (kind == OBJECT_TIES && map_get(&core->sessions, id) != NULL && ties_known(core, bytes))
+        return load_ties(core, id, &in);
+    if (kind == OBJECT_ANSWERS && map_get(&core->sessions, id) != NULL)
+        return load_answers(core, id, &in);
+    if (kind == OBJECT_PIECE && core->loaded.bytes == 0 &&
+        object_find(core, id >> OBJECT_PIECE_SHIFT) != NULL)
+        return load_piece(core, id, &in);
+    return load_later(core, kind, id, bytes);
+}
+
+/* ---- all are there ---- */
+
+struct later {
+    uint32_t     kind;
+    uint64_t     id;
+    struct slice bytes;
+};
+
+static int
+later_compare(const void *a, const void *b)
+{
+    const struct later *x = a;
+    const struct later *y = b;
+
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static int
+tie_compare(const void *a, const void *b)
+{
+    const struct tie *x = *(const struct tie *const *)a;
+    const struct tie *y = *(const struct tie *const *)b;
+
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* They came session by session; an object has them in the order in which they
+ * were made. */
+static bool
+link_ties(struct core *core)
+{
+    struct buffer all = { 0 };
+    struct tie  **ties;
+    struct tie   *tie;
+    size_t        cursor = 0;
+    size_t        count;
+    bool          good = true;
+
+    while ((tie = map_next(&core->ties, &cursor, NULL)) != NULL) {
+        for (; tie != NULL; tie = tie->next)
+            buffer_append(&all, &tie, sizeof(tie));
+    }
+    ties = (struct tie **)(void *)all.data;
+    count = all.bytes / sizeof(*ties);
+    if (count > 0)
+        qsort(ties, count, sizeof(*ties), tie_compare);
+    for (size_t i = 0; i < count; i++) {
+        good = good && ties[i]->number <= core->tie_last &&
+               (i == 0 || ties[i]->number > ties[i - 1]->number);
+        list_remove(&ties[i]->object_link);
+        list_append(&ties[i]->object->tie_list, &ties[i]->object_link);
+    }
+    buffer_free(&all);
+    return good;
 }
 
 static struct later *
@@ -500,7 +532,6 @@ snapshot_objects_link(struct core *core)
 {
     size_t        count;
     struct later *later = later_list(&core->loaded, &count);
-    struct buffer ties = { 0 };
     bool          good = true;
 
     for (size_t i = 0; i < count && good; i++) {
@@ -509,13 +540,12 @@ snapshot_objects_link(struct core *core)
         if (later[i].kind == OBJECT_PIECE)
             good = load_piece(core, later[i].id, &in);
         else if (later[i].kind == OBJECT_TIES)
-            good = load_ties(core, later[i].id, &in, &ties);
+            good = load_ties(core, later[i].id, &in);
         else
             good = load_answers(core, later[i].id, &in);
     }
-    good = good && link_ties(core, &ties);
+    good = good && link_ties(core);
     free(later);
-    buffer_free(&ties);
     buffer_free(&core->loaded);
     return good;
 }
