@@ -928,7 +928,8 @@ do_wait(struct core *core, const struct step *step, struct object *object, const
 {
     struct wait *wait;
 
-    if (v->kind == VERDICT_WAIT && wait_ms == 0) {
+    /* One that was entered before a restart has no wait any more: its noun is asked. */
+    if (v->kind == VERDICT_WAIT && wait_ms == 0 && object_rules(object)->timed_out == NULL) {
         if (v->text[0] == '\0')
             object_error_text(object, v->error, v->text);
         effects_error(step->fx, step->session->id, step->request, v->error, "%s", v->text);
