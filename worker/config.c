@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "parse.h"
+#include "table.h"
 
 #define CONFIG_ENV "MUSTER_WORKER"
 
@@ -20,6 +21,7 @@ enum {
 };
 
 static const char *const config_lost[] = { "wait", "finish", "stop", NULL };
+static const char *const config_methods[] = { "forkserver", "fork", "spawn", NULL };
 static const char *const config_levels[] = { "error", "warn", "info", "debug", NULL };
 
 #define AT(field) offsetof(struct config, field)
@@ -62,6 +64,21 @@ static const struct setting config_table[] = {
     { "task-user", "NAME", SETTING_TEXT, AT(task_user),
       "run tasks as this user (needs root); default: as this\n"
       "worker, so that they could read its key", NULL },
+    { "module", "PATH", SETTING_LIST, AT(modules),
+      "a task module (shared library) whose functions jobs may\n"
+      "call by name; repeatable.  It and its folder must belong\n"
+      "to root or to this worker's user, not writable by others", NULL },
+    { "start-method", "forkserver|fork|spawn", SETTING_CHOICE, AT(start_method),
+      "how children that run functions are made: copies of a\n"
+      "process that has loaded the modules, each with start\n"
+      "hooks of its own; the same after one run of the hooks;\n"
+      "or new processes that load them; default forkserver",
+      config_methods },
+    { "max-tasks-per-child", "N", SETTING_U32, AT(calls_per_child_max),
+      "a new child after so many calls; default: never", NULL },
+    { "functions-fd", "FD", SETTING_FD, AT(functions_fd),
+      "functions come from the program at the other end of this\n"
+      "socket (see muster_worker_serve)", NULL },
     { "window", "N", SETTING_U32, AT(window),
       "short tasks taken in advance; default 32 per cpu", NULL },
     { "replace", NULL, SETTING_FLAG, AT(replace),
@@ -82,6 +99,7 @@ static const struct config config_default = {
     .log_level = LOG_LEVEL_INFO,
     .lifeline_fd = -1,
     .ready_fd = -1,
+    .functions_fd = -1,
 };
 
 /* ---- defaults that the machine gives ---- */
@@ -174,6 +192,17 @@ check_names(const struct config *config, struct muster_error *error)
 }
 
 static muster_err
+check_functions(const struct config *config, struct muster_error *error)
+{
+    if (config->modules.count > MODULES_MAX)
+        return error_set(error, MUSTER_ERR_INVALID, "--module: more than %d", MODULES_MAX);
+    if (config->modules.count > 0 && config->functions_fd >= 0)
+        return error_set(error, MUSTER_ERR_INVALID, "functions come from --module or from "
+                         "--functions-fd, not from both");
+    return MUSTER_OK;
+}
+
+static muster_err
 check_amounts(struct config *config, struct muster_error *error)
 {
     uint64_t milli = cpus_of_machine();
@@ -224,6 +253,8 @@ config_read(struct config *config, int argc, char **argv, struct muster_error *e
         config->name = config->host;
     err = check_names(config, error);
     if (!err)
+        err = check_functions(config, error);
+    if (!err)
         err = check_resources(config, error);
     if (!err)
         err = check_amounts(config, error);
@@ -236,6 +267,7 @@ config_free(struct config *config)
     setting_list_free(&config->resources);
     setting_list_free(&config->labels);
     setting_list_free(&config->queues);
+    setting_list_free(&config->modules);
 }
 
 void
@@ -257,6 +289,7 @@ config_help(void)
          "  muster-worker --connect tcp://head:7717 --authkey-file worker.authkey \\\n"
          "      --name node7 --cpus 16 --mem 60G --resource gpus=2 --label zone=a\n"
          "  muster-worker ... --task-user batch            # as root: tasks cannot read the key\n"
+         "  muster-worker ... --module ./square.so         # cc -shared -fPIC -o square.so square.c\n"
          "  muster-worker ... --idle-timeout 10m --on-manager-lost finish   # on a batch node\n"
          "\n"
          "Exit status: 0 ended as asked, 2 usage, 67 the key has another role, 68 it belongs to\n"

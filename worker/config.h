@@ -21,10 +21,13 @@ struct config {
     uint32_t    grace_ms;
     uint32_t    window;              /* UINT32_MAX: by the number of cpus */
     uint32_t    log_level;
+    uint32_t    start_method;        /* enum hatchery_method */
+    uint32_t    calls_per_child_max; /* 0: any number */
+    int         functions_fd;        /* -1: none */
     bool        replace;
     int         lifeline_fd;         /* -1: none */
     int         ready_fd;            /* -1: none */
-    struct setting_list resources, labels, queues;
+    struct setting_list resources, labels, queues, modules;
     /* worked out */
     uint32_t    cpus_milli;
     char        host[NAME_BYTES_MAX + 1];

@@ -49,6 +49,12 @@ loop_watch_slot(void *context, int fd, uint32_t kind, uint32_t number)
     loop_watch(context, fd, WATCH_SLOTS + kind, number);
 }
 
+void
+loop_watch_child(void *context, int fd, uint32_t number)
+{
+    loop_watch(context, fd, WATCH_CHILDREN, number);
+}
+
 /* ---- the link ---- */
 
 muster_err
@@ -216,15 +222,19 @@ loop_lifeline(struct loop *loop, uint64_t now_ms)
     agent_stop(loop->agent, now_ms, &loop->actions);
 }
 
-/* Keepers died with it, their tasks with them; what escaped fell to us. */
+/* Keepers died with it, their tasks with them; what escaped fell to us.  The hatchery of
+ * modules shares its fate: everything below us goes. */
 static void
 loop_nursery_died(struct loop *loop, uint64_t now_ms)
 {
-    log_error("the nursery was killed: its tasks go back%s",
+    log_error("the nursery or the modules' process was killed: its tasks go back%s",
               loop->draining ? "" : ", starting anew");
     epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->nursery->socket, NULL);
+    if (loop->functions.hatchery >= 0)
+        epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->functions.hatchery, NULL);
     nursery_after_death(loop->nursery, loop->scratch);
     loop->restart = true;
+    functions_all_gone(&loop->functions);
     runner_all_gone(&loop->runner);
     agent_drain(loop->agent, now_ms, &loop->actions);
 }
@@ -239,6 +249,24 @@ loop_nursery(struct loop *loop, uint64_t now_ms)
         runner_gone(&loop->runner, slot);
     if (got < 0)
         loop_nursery_died(loop, now_ms);
+}
+
+/* With modules a new start brings a new one; a program that served its functions and
+ * is gone does not come back. */
+static void
+loop_hatchery(struct loop *loop, uint64_t now_ms)
+{
+    if (loop->restart || functions_hatchery(&loop->functions, now_ms))
+        return;
+    if (loop->hatched->pid == 0) {
+        epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->functions.hatchery, NULL);
+        functions_all_gone(&loop->functions);
+        log_info("the program that serves the functions is gone: stopping");
+        loop->draining = true;
+        agent_stop(loop->agent, now_ms, &loop->actions);
+    } else {
+        loop_nursery_died(loop, now_ms);
+    }
 }
 
 static void
@@ -259,6 +287,12 @@ loop_event(struct loop *loop, uint64_t now_ms, uint64_t tag)
     case WATCH_NURSERY:
         loop_nursery(loop, now_ms);
         break;
+    case WATCH_HATCHERY:
+        loop_hatchery(loop, now_ms);
+        break;
+    case WATCH_CHILDREN:
+        functions_readable(&loop->functions, number, now_ms);
+        break;
     default:
         runner_readable(&loop->runner, kind - WATCH_SLOTS, number);
         break;
@@ -271,7 +305,10 @@ static int
 loop_wait_ms(const struct loop *loop, uint64_t now_ms)
 {
     uint64_t wake_ms = agent_wake_ms(loop->agent);
+    uint64_t look_ms = functions_wake_ms(&loop->functions);
 
+    if (look_ms < wake_ms)
+        wake_ms = look_ms;
     if (loop->outbox.blocked && now_ms + LOOP_BLOCKED_MS < wake_ms)
         wake_ms = now_ms + LOOP_BLOCKED_MS;
     if (loop->hold_until_ms != 0 && loop->hold_until_ms < wake_ms)
@@ -336,14 +373,13 @@ loop_turn(struct loop *loop)
     loop_look_at(loop, now_ms, events, count);
     for (int i = 0; i < count; i++)
         loop_event(loop, now_ms, events[i].data.u64);
-    agent_tick(loop->agent, now_ms, &loop->actions);
-    loop_act(loop, now_ms);
-    /* What could not be started is known only now. */
-    while (loop->again && !loop->exiting) {
+    /* What ended at once, or could not be started, is known only afterwards. */
+    do {
         loop->again = false;
         agent_tick(loop->agent, now_ms, &loop->actions);
         loop_act(loop, now_ms);
-    }
+        functions_turn(&loop->functions, now_ms);
+    } while (loop->again && !loop->exiting);
     if (loop->link != NULL && !loop_holds_back(loop, now_ms))
         outbox_flush(&loop->outbox, loop->link, loop_read_kept, loop);
 }
@@ -393,6 +429,8 @@ loop_open_fds(struct loop *loop, struct muster_error *error)
         return error_errno(error, MUSTER_ERR_IO, "make the loop's descriptors");
     loop_watch(loop, loop->signals, WATCH_SIGNALS, 0);
     loop_watch(loop, loop->nursery->socket, WATCH_NURSERY, 0);
+    if (loop->hatched->socket >= 0)
+        loop_watch(loop, loop->hatched->socket, WATCH_HATCHERY, 0);
     if (loop->config->lifeline_fd >= 0)
         loop_watch(loop, loop->config->lifeline_fd, WATCH_LIFELINE, 0);
     return MUSTER_OK;
@@ -407,6 +445,7 @@ loop_open(const struct loop_parts *parts, struct loop **loop_out, struct muster_
     loop->config = parts->config;
     loop->key = parts->key;
     loop->nursery = parts->nursery;
+    loop->hatched = parts->hatched;
     loop->scratch = parts->scratch;
     loop->epoll = loop->signals = -1;
     loop->opened_ms = clock_now_ms();
@@ -431,6 +470,7 @@ loop_close(struct loop *loop)
     if (loop == NULL)
         return;
     loop_disconnect(loop);
+    functions_free(&loop->functions);
     runner_free(&loop->runner);
     stdin_free(&loop->stdins);
     agent_free(loop->agent);

@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "link.h"
+#include "hatching.h"
 #include "nursery.h"
 
 struct loop;
@@ -12,6 +13,7 @@ struct loop_parts {                   /* borrowed for the life of the loop */
     const struct config     *config;
     const struct key        *key;
     struct nursery          *nursery;
+    const struct hatched_functions *hatched;
     const char              *scratch;
     const struct spawn_user *user;
 };

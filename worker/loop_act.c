@@ -39,6 +39,23 @@ on_failed(void *context, uint64_t task)
 }
 
 static void
+on_unstarted(void *context, uint64_t task)
+{
+    struct loop *loop = context;
+
+    agent_unstarted(loop->agent, clock_now_ms(), task, &loop->actions);
+    loop->again = true;
+}
+
+static void
+on_keep(void *context, uint64_t task, struct capture captures[2])
+{
+    struct loop *loop = context;
+
+    runner_keep(&loop->runner, task, captures);
+}
+
+static void
 on_started(void *context, uint64_t task, uint32_t pid)
 {
     struct loop *loop = context;
@@ -94,7 +111,8 @@ on_stdin_ready(void *context, const struct stdin_waiter *waiter, muster_err err)
         on_failed(loop, waiter->task);
         return;
     }
-    runner_start(&loop->runner, waiter->task, &waiter->token, waiter->spec, waiter->input);
+    runner_start(&loop->runner, waiter->task, &waiter->token, waiter->spec, waiter->input,
+                 waiter->ahead);
 }
 
 bool
@@ -165,7 +183,8 @@ act_one(struct loop *loop, const struct agent_action *action)
                           (uint32_t)action->offset, (uint32_t)action->bytes);
         break;
     case AGENT_START:
-        runner_start(&loop->runner, action->task, &action->token, action->spec, action->input);
+        runner_start(&loop->runner, action->task, &action->token, action->spec, action->input,
+                     action->ahead);
         break;
     case AGENT_KILL:
         runner_kill(&loop->runner, action->task, action->hard);
@@ -341,6 +360,8 @@ open_agent(struct loop *loop, const struct restored *restored)
         .resources = config->resource_items, .resource_count = config->resources.count,
         .labels = (const char *const *)config->labels.items, .label_count = config->labels.count,
         .queues = (const char *const *)config->queues.items, .queue_count = config->queues.count,
+        .functions = (const char *const *)loop->hatched->names.items,
+        .function_count = loop->hatched->names.count,
         .on_manager_lost = (enum agent_lost)config->on_manager_lost,
         .grace_ms = config->grace_ms, .idle_ms = config->idle_ms,
         .session = restored->session, .secret = restored->secret,
@@ -364,9 +385,20 @@ loop_open_parts(struct loop *loop, const struct spawn_user *user, struct muster_
     loop->base_env = command_base_env(environ, user->switches ? user->name : NULL, user->home);
     loop->stdins = (struct stdin_cache){ .folder = loop->scratch, .context = loop, .ask = on_ask,
                                          .ready = on_stdin_ready };
+    loop->functions = (struct functions){
+        .calls = { loop, loop_watch_child, on_ended, on_failed, on_unstarted, on_started,
+                   on_output, on_keep },
+        .hatchery = loop->hatched->socket, .worker = loop->config->name,
+        .host = loop->config->host, .scratch = loop->scratch,
+        .output_max = (uint32_t)loop->config->output_max, .grace_ms = loop->config->grace_ms,
+        .calls_per_child_max = loop->config->calls_per_child_max,
+        .child_last = clock_now_us(),     /* never a number that an earlier start used */
+    };
+    functions_init(&loop->functions);
     loop->runner = (struct runner){
         .calls = { loop, loop_watch_slot, on_ended, on_failed, on_started, on_output },
         .nursery = loop->nursery, .spool = &loop->spool, .stdins = &loop->stdins,
+        .functions = &loop->functions,
         .scratch = loop->scratch, .host = loop->config->host, .base_env = loop->base_env,
         .output_max = (uint32_t)loop->config->output_max, .grace_ms = loop->config->grace_ms,
     };

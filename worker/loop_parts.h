@@ -11,7 +11,10 @@
 #include "runner.h"
 #include "stdin.h"
 
-enum { WATCH_FRAMES, WATCH_STATE, WATCH_SIGNALS, WATCH_LIFELINE, WATCH_NURSERY, WATCH_SLOTS };
+enum {
+    WATCH_FRAMES, WATCH_STATE, WATCH_SIGNALS, WATCH_LIFELINE, WATCH_NURSERY, WATCH_HATCHERY,
+    WATCH_CHILDREN, WATCH_SLOTS,
+};
 
 enum { LOOP_RECONNECT_MS_MIN = 100, LOOP_RECONNECT_MS_MAX = 5000 };
 
@@ -19,6 +22,7 @@ struct loop {
     const struct config *config;
     const struct key    *key;
     struct nursery      *nursery;
+    const struct hatched_functions *hatched;
     const char          *scratch;
     const char         **base_env;
     uint32_t             running_max;
@@ -34,6 +38,7 @@ struct loop {
     struct agent        *agent;
     struct agent_actions actions;
     struct runner        runner;
+    struct functions     functions;
     struct stdin_cache   stdins;
     struct outbox        outbox;
     struct spool         spool;
@@ -44,6 +49,7 @@ struct loop {
 muster_err loop_connect(struct loop *loop, struct muster_error *error);
 void       loop_disconnect(struct loop *loop);
 void       loop_watch_slot(void *context, int fd, uint32_t kind, uint32_t number);
+void       loop_watch_child(void *context, int fd, uint32_t number);
 
 /* ---- loop_act.c ---- */
 muster_err loop_open_parts(struct loop *loop, const struct spawn_user *user,

@@ -1,7 +1,7 @@
 /* main.c - muster-worker: start and stop
  *
- * 1. The nursery is forked before any key, thread or ZeroMQ context exists, and
- *    nothing is forked here afterwards.
+ * 1. Hatchery and nursery are forked before any key, thread or ZeroMQ context exists,
+ *    and nothing is forked here afterwards.
  * 2. When the nursery is killed this program gives its leases back and executes
  *    itself anew: that is the only way to a process that may fork again.
  */
@@ -19,6 +19,7 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "config.h"
+#include "hatchery.h"
 #include "log.h"
 #include "loop.h"
 #include "parse.h"
@@ -56,12 +57,21 @@ user_find(const char *name, struct spawn_user *user_out, struct muster_error *er
     return MUSTER_OK;
 }
 
+/* What is made before anything else. */
+struct prepared {
+    struct spawn_user        user;
+    struct hatched_functions hatched;
+    struct nursery           nursery;
+    char                     scratch[PATH_MAX], cgroup[PATH_MAX];
+};
+
 static muster_err
-worker_run(const struct config *config, struct nursery *nursery, const char *scratch,
-           const struct spawn_user *user, bool *restart_out, struct muster_error *error)
+worker_run(const struct config *config, struct prepared *made, bool *restart_out,
+           struct muster_error *error)
 {
-    struct loop_parts parts = { .config = config, .nursery = nursery, .scratch = scratch,
-                                .user = user };
+    struct loop_parts parts = { .config = config, .nursery = &made->nursery,
+                                .hatched = &made->hatched, .scratch = made->scratch,
+                                .user = &made->user };
     struct loop      *loop = NULL;
     struct key       *key = NULL;
     muster_err        err = auth_start(error);
@@ -84,12 +94,12 @@ worker_run(const struct config *config, struct nursery *nursery, const char *scr
     return err;
 }
 
-/* Before anything else: signals wait for the loop, and the nursery is forked. */
+/* Before anything else: signals wait for the loop, hatchery and nursery are forked. */
 static muster_err
-worker_prepare(const struct config *config, struct spawn_user *user, char scratch[static PATH_MAX],
-               char cgroup[static PATH_MAX], struct nursery *nursery, struct muster_error *error)
+worker_prepare(const struct config *config, struct prepared *made, struct muster_error *error)
 {
-    struct nursery_config parts = { .scratch = scratch, .cgroup = cgroup, .user = user };
+    struct nursery_config parts = { .scratch = made->scratch, .cgroup = made->cgroup,
+                                    .user = &made->user };
     sigset_t              blocked;
     muster_err            err;
 
@@ -99,17 +109,19 @@ worker_prepare(const struct config *config, struct spawn_user *user, char scratc
     sigaddset(&blocked, SIGCHLD);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
-    err = user_find(config->task_user, user, error);
+    err = user_find(config->task_user, &made->user, error);
+    if (!err)
+        err = hatching_start(config, &made->user, &made->hatched, error);
     if (err)
         return err;
-    if (cgroup_delegate(cgroup))
-        log_info("memory limits by cgroup v2 in %s", cgroup);
-    err = scratch_base_make(config->scratch, user, scratch, error);
+    if (cgroup_delegate(made->cgroup))
+        log_info("memory limits by cgroup v2 in %s", made->cgroup);
+    err = scratch_base_make(config->scratch, &made->user, made->scratch, error);
     if (err)
         return err;
-    err = nursery_start(&parts, nursery, error);
+    err = nursery_start(&parts, &made->nursery, error);
     if (err)
-        rmdir(scratch);
+        rmdir(made->scratch);
     return err;
 }
 
@@ -153,18 +165,16 @@ worker_again(char **argv, uint64_t started_ms, struct muster_error *error)
 static muster_err
 worker_main(const struct config *config, char **argv, struct muster_error *error)
 {
-    char              scratch[PATH_MAX], cgroup[PATH_MAX];
-    struct spawn_user user;
-    struct nursery    nursery = { .socket = -1 };
-    uint64_t          started_ms = clock_now_ms();
-    bool              restart = false;
-    muster_err        err;
+    struct prepared made = { .hatched = { .socket = -1 }, .nursery = { .socket = -1 } };
+    uint64_t        started_ms = clock_now_ms();
+    bool            restart = false;
+    muster_err      err;
 
-    err = worker_prepare(config, &user, scratch, cgroup, &nursery, error);
-    if (err)
-        return err;
-    err = worker_run(config, &nursery, scratch, &user, &restart, error);
-    nursery_stop(&nursery);
+    err = worker_prepare(config, &made, error);
+    if (!err)
+        err = worker_run(config, &made, &restart, error);
+    hatching_stop(&made.hatched);
+    nursery_stop(&made.nursery);
     if (!err && restart)
         err = worker_again(argv, started_ms, error);
     return err;
@@ -177,6 +187,8 @@ main(int argc, char **argv)
     struct muster_error error = { 0 };
     muster_err          err;
 
+    if (argc > 1 && strcmp(argv[1], HATCHERY_CHILD_OPTION) == 0)
+        hatchery_spawned(argv + 2);
     if (settings_asked(argc, argv, "--help")) {
         config_help();
         return EXIT_SUCCESS;

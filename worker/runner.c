@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "result.h"
 #include "scratch.h"
@@ -181,18 +182,36 @@ place_start(struct runner *runner, struct place *place, uint64_t task,
     map_put(&runner->running, task, place);
 }
 
+static void
+function_start(struct runner *runner, uint64_t task, const struct wire_token *token,
+               const struct wire_spec *spec, struct slice input, bool ahead)
+{
+    struct function_start start = { task, *token, spec, input, -1, ahead };
+    struct muster_error   error = { 0 };
+
+    if (spec->stdin_bytes > spec->stdin_inline.bytes &&
+        stdin_open(runner->stdins, spec, token->job, input, &start.argument_fd, &error))
+        start_failed(runner, task, &error);
+    else
+        functions_start(runner->functions, &start);
+}
+
 void
 runner_start(struct runner *runner, uint64_t task, const struct wire_token *token,
-             const struct wire_spec *spec, struct slice input)
+             const struct wire_spec *spec, struct slice input, bool ahead)
 {
     struct muster_error error = { 0 };
     struct place       *place;
 
     if (stdin_must_wait(runner->stdins, spec, token->job)) {
-        struct stdin_waiter waiter = { task, *token, spec, input };
+        struct stdin_waiter waiter = { task, *token, spec, input, ahead };
 
         if (stdin_wait(runner->stdins, &waiter, &error))
             start_failed(runner, task, &error);
+        return;
+    }
+    if (spec->function.bytes > 0) {
+        function_start(runner, task, token, spec, input, ahead);
         return;
     }
     place = place_take(runner, &error);
@@ -209,6 +228,8 @@ runner_kill(struct runner *runner, uint64_t task, bool hard)
 
     if (place != NULL)
         slot_kill(&place->slot, task, hard);
+    else if (functions_kill(runner->functions, task, hard, clock_now_ms()))
+        return;
     else if (stdin_forget(runner->stdins, task))
         start_refused(runner, task, "stopped while it waited for its standard input");
 }
@@ -256,8 +277,10 @@ runner_watch(struct runner *runner, uint64_t task, bool on)
 {
     struct place *place = map_get(&runner->running, task);
 
-    if (place == NULL)
+    if (place == NULL) {
+        functions_watch(runner->functions, task, on);
         return;
+    }
     place->watched = on;
     /* Who starts to watch sees the beginning, as far as it is in memory; others
      * who watched before drop by its offset what they have seen. */
@@ -280,15 +303,15 @@ kept_get(struct runner *runner, uint64_t task)
     return kept;
 }
 
-static void
-keep_output(struct runner *runner, struct place *place)
+void
+runner_keep(struct runner *runner, uint64_t task, struct capture captures[2])
 {
-    struct kept *kept = kept_get(runner, place->task);
+    struct kept *kept = kept_get(runner, task);
 
     kept->has_captures = true;
     for (int i = 0; i < 2; i++) {
-        kept->captures[i] = place->captures[i];
-        place->captures[i] = (struct capture){ .file = -1 };
+        kept->captures[i] = captures[i];
+        captures[i] = (struct capture){ .file = -1 };
     }
 }
 
@@ -336,7 +359,7 @@ place_ended(struct runner *runner, struct place *place, const struct report *rep
         describe(runner, place, report, &result);
     runner->calls.ended(runner->calls.context, task, &result);
     if (result.out_kept > result.out.bytes || result.err_kept > result.err.bytes)
-        keep_output(runner, place);
+        runner_keep(runner, task, place->captures);
     place_leave(runner, place);
 }
 

@@ -1,7 +1,7 @@
 /* runner.h - tasks in slots: started, watched, their ends put into words
  *
  * Between the agent, which knows leases and no processes, and the slots, which
- * know processes and no leases.
+ * know processes and no leases.  Calls of functions go on to functions.h.
  *
  * 1. A slot belongs to one task from START until agent_ended() or
  *    agent_failed(); idle slots and their keepers are kept and used again.
@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "capture.h"
 #include "command.h"
+#include "functions.h"
 #include "map.h"
 #include "slot.h"
 #include "spool.h"
@@ -54,6 +55,7 @@ struct runner {
     struct nursery      *nursery;
     struct spool        *spool;       /* folder == NULL: none */
     struct stdin_cache  *stdins;
+    struct functions    *functions;
     const char          *scratch, *host;
     const char *const   *base_env;
     uint32_t             output_max, grace_ms;
@@ -69,7 +71,9 @@ struct runner {
 void runner_free(struct runner *runner);
 /* START.  The task waits for its standard input when that is still on its way. */
 void runner_start(struct runner *runner, uint64_t task, const struct wire_token *token,
-                  const struct wire_spec *spec, struct slice input);
+                  const struct wire_spec *spec, struct slice input, bool ahead);
+/* Output of an ended task that is more than its result carries. */
+void runner_keep(struct runner *runner, uint64_t task, struct capture captures[2]);
 void runner_kill(struct runner *runner, uint64_t task, bool hard);
 void runner_watch(struct runner *runner, uint64_t task, bool on);
 /* A descriptor given to watch_fd is readable. */

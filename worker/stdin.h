@@ -18,6 +18,7 @@ struct stdin_waiter {                 /* a task that waits for its job's input *
     struct wire_token       token;
     const struct wire_spec *spec;
     struct slice            input;
+    bool                    ahead;    /* see agent.h */
 };
 
 struct stdin_body {

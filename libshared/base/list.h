@@ -41,6 +41,16 @@ list_append(struct list *head, struct list *link)
 }
 
 static inline void
+list_prepend(struct list *head, struct list *link)
+{
+    assert(!list_linked(link));
+    link->prev = head;
+    link->next = head->next;
+    head->next->prev = link;
+    head->next = link;
+}
+
+static inline void
 list_remove(struct list *link)
 {
     assert(list_linked(link));

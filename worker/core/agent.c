@@ -206,7 +206,7 @@ put_join(struct agent *agent, struct wire_list holds, bool more, struct buffer *
 {
     const struct agent_config *config = &agent->config;
     struct buffer             *lists = &agent->scratch2;
-    size_t                     labels, queues;
+    size_t                     labels, queues, functions;
     struct msg_worker_join     m = {
         .name = slice_text(config->name),
         .cpus_milli = config->cpus_milli,
@@ -224,11 +224,15 @@ put_join(struct agent *agent, struct wire_list holds, bool more, struct buffer *
     put_names(lists, config->labels, config->label_count);
     queues = lists->bytes;
     put_names(lists, config->queues, config->queue_count);
+    functions = lists->bytes;
+    put_names(lists, config->functions, config->function_count);
     m.resources = (struct wire_list){ slice_of(lists->data, labels), config->resource_count };
     m.labels = (struct wire_list){ slice_cut(buffer_slice(lists), labels, queues - labels),
                                    config->label_count };
-    m.queues = (struct wire_list){ slice_cut(buffer_slice(lists), queues, lists->bytes),
+    m.queues = (struct wire_list){ slice_cut(buffer_slice(lists), queues, functions - queues),
                                    config->queue_count };
+    m.functions = (struct wire_list){ slice_cut(buffer_slice(lists), functions, lists->bytes),
+                                      config->function_count };
     wire_put_msg_worker_join(out, &m);
 }
 

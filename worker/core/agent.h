@@ -31,6 +31,10 @@
  * 4. A lease that cannot start within AGENT_WAIT_MS goes back unpunished.
  * 5. Resources of a task are taken from START to its end event, whatever
  *    becomes of its lease in between.
+ * 6. Calls of a function that are quick are started in advance, beyond what fits
+ *    (`ahead`), so that whoever runs them never waits for the next one.  They take
+ *    nothing: when a call ends, the oldest one of its job that was started ahead takes
+ *    over what it had.  So never more of them run at once than fit.
  */
 #ifndef AGENT_H
 #define AGENT_H
@@ -47,6 +51,8 @@ enum {
     AGENT_SILENT_MS          = 2500,     /* a drained worker waits so long for a word (> a beat) */
     AGENT_KILL_MS            = 2000,     /* SIGTERM to SIGKILL at the end of a drain */
     AGENT_UNSENT_BYTES_MAX   = 64 * 1024 * 1024,  /* more results waiting: start nothing */
+    AGENT_AHEAD_US           = 20000,    /* so much work is started ahead, per call that fits */
+    AGENT_AHEAD_MAX          = 1024,     /* calls started ahead, per call that fits */
 };
 
 enum agent_lost {
@@ -68,6 +74,8 @@ struct agent_config {                     /* all borrowed for the life of the ag
     uint32_t    label_count;
     const char *const *queues;
     uint32_t    queue_count;
+    const char *const *functions;         /* that it can call */
+    uint32_t    function_count;
     enum agent_lost on_manager_lost;
     uint32_t    grace_ms;                 /* running tasks may go on so long in a drain */
     uint64_t    idle_ms;                  /* exit after so long without work; 0 = never */
@@ -101,6 +109,7 @@ struct agent_action {
     uint8_t                 stream;       /* CHUNK */
     bool                    hard;         /* KILL */
     bool                    on;           /* WATCH */
+    bool                    ahead;        /* START: beyond what fits, see 6. */
     const struct wire_spec *spec;         /* START */
     struct slice            input;        /* START */
     struct slice            result;       /* SPOOL: an encoded wire_result */
@@ -140,6 +149,10 @@ void agent_ended(struct agent *agent, uint64_t now_ms, uint64_t task,
 /* Not the task's fault (no keeper, no scratch space): goes back unpunished. */
 void agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task,
                   struct agent_actions *actions);
+/* A call of a function that was started will not begin soon: those that run take longer
+ * than they did.  It waits here again, and goes back when it waited for too long. */
+void agent_unstarted(struct agent *agent, uint64_t now_ms, uint64_t task,
+                     struct agent_actions *actions);
 /* First SIGTERM: no new leases, `grace_ms` for what runs, then goodbye. */
 void agent_drain(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
 /* Second SIGTERM, end of the lifeline: kill everything, return it, goodbye. */

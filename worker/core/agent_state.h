@@ -25,6 +25,11 @@ struct job_spec {
     struct buffer    bytes;
     struct wire_spec spec;               /* slices into `bytes` */
     bool             impossible;         /* needs more than this worker has at all */
+    bool             is_function;
+    uint32_t         granted;            /* of its tasks that run: those that took what they need */
+    uint32_t         ahead_count;        /* and those that were started ahead */
+    struct list      ahead;              /* oldest first */
+    uint64_t         quick_us;           /* of a call, lately; 0 = not known */
     uint64_t         amounts[RESOURCES_MAX];   /* of the worker's resources, in its order */
 };
 
@@ -37,6 +42,7 @@ struct held {
     struct job_spec  *job;               /* NULL once finished, and for restored ones */
     uint64_t          since_ms;          /* QUEUED: leased at */
     uint32_t          pid;
+    struct list       ahead;             /* RUNNING, ENDING: in its job's `ahead` */
     bool              told;              /* RUNNING: the manager knows its pid */
     bool              cancelled;         /* RUNNING: TASK_KILL came */
     bool              watched;           /* someone follows its output */
@@ -85,6 +91,7 @@ struct agent {
     struct map  by_number, by_token, jobs;
     struct list queue, running, finished;    /* finished: those sent longest ago first */
     uint32_t    queued_count, running_count, finished_count;
+    uint32_t    ahead_count;             /* of those that run: started ahead */
     size_t      unsent_bytes;
     uint32_t    cpus_free_milli;
     uint64_t    mem_free;
@@ -93,7 +100,8 @@ struct agent {
     struct agent_counters counters;
 };
 
-#define HELD_OF(node) ((struct held *)(void *)((char *)(node) - offsetof(struct held, link)))
+#define HELD_OF(node)  CONTAINER(node, struct held, link)
+#define AHEAD_OF(node) CONTAINER(node, struct held, ahead)
 
 /* ---- agent_actions.c ---- */
 struct agent_action *agent_act(struct agent_actions *actions, enum agent_action_type type,

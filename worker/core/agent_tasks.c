@@ -1,8 +1,8 @@
 /* agent_tasks.c - leases: taken, started, killed, ended, given back
  *
  * 1. The queue is in the order in which leases came, so its head waits longest.
- * 2. What a task takes is taken at START and given back by held_release() when
- *    its end event came, and nowhere else.
+ * 2. What a task takes is taken at START and given back, or handed on to one that was
+ *    started ahead, by held_release() when its end event came, and nowhere else.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,7 +10,10 @@
 
 #include "agent_state.h"
 
-enum { FILL_SCAN_MAX = 64 };   /* queued leases looked at behind one that does not fit */
+enum {
+    FILL_SCAN_MAX = 64,        /* queued leases looked at behind one that does not fit */
+    QUICK_SHARE   = 8,         /* of the last call in how long calls take lately */
+};
 
 static uint64_t
 mix(uint64_t x)
@@ -90,6 +93,16 @@ held_free(struct agent *agent, struct held *held)
 
 /* ---- leases come ---- */
 
+static bool
+has_function(const struct agent_config *config, struct slice name)
+{
+    for (uint32_t i = 0; i < config->function_count; i++) {
+        if (slice_equals_text(name, config->functions[i]))
+            return true;
+    }
+    return false;
+}
+
 /* What the job needs, in the order of this worker's resources. */
 static void
 job_measure(const struct agent *agent, struct job_spec *job)
@@ -98,7 +111,8 @@ job_measure(const struct agent *agent, struct job_spec *job)
     struct reader              in = reader_of(job->spec.resources.bytes);
 
     job->impossible = job->spec.cpus_milli > config->cpus_milli ||
-                      (config->mem_bytes > 0 && job->spec.mem_bytes > config->mem_bytes);
+                      (config->mem_bytes > 0 && job->spec.mem_bytes > config->mem_bytes) ||
+                      (job->is_function && !has_function(config, job->spec.function));
     for (uint32_t i = 0; i < job->spec.resources.count; i++) {
         struct wire_resource need;
         uint32_t             at = 0;
@@ -138,6 +152,8 @@ job_take(struct agent *agent, const struct msg_task_lease *m)
         free(job);
         return NULL;
     }
+    job->is_function = job->spec.function.bytes > 0;
+    list_init(&job->ahead);
     job_measure(agent, job);
     map_put(&agent->jobs, m->job, job);
     return job;
@@ -218,7 +234,7 @@ tasks_lease(struct agent *agent, uint64_t now_ms, const struct msg_task_lease *m
 static bool
 fits(const struct agent *agent, const struct job_spec *job)
 {
-    if (agent->running_count >= agent->config.running_max)
+    if (agent->running_count - agent->ahead_count >= agent->config.running_max)
         return false;
     if (job->spec.cpus_milli > agent->cpus_free_milli)
         return false;
@@ -231,17 +247,37 @@ fits(const struct agent *agent, const struct job_spec *job)
     return true;
 }
 
+/* May another call of a job be started ahead?  Not when it is not known to be quick. */
+static bool
+may_start_ahead(const struct agent *agent, const struct job_spec *job)
+{
+    uint64_t each;
+
+    if (!job->is_function || job->granted == 0 || job->quick_us == 0 ||
+        job->quick_us > AGENT_AHEAD_US || agent->running_count >= RUNNING_PER_WORKER_MAX)
+        return false;
+    each = AGENT_AHEAD_US / job->quick_us;
+    return job->ahead_count < job->granted * (each < AGENT_AHEAD_MAX ? each : AGENT_AHEAD_MAX);
+}
+
 static void
-held_start(struct agent *agent, struct held *held, struct agent_actions *actions)
+held_start(struct agent *agent, struct held *held, bool ahead, struct agent_actions *actions)
 {
     struct agent_action *action;
 
     queue_remove(agent, held);
-    agent->cpus_free_milli -= held->job->spec.cpus_milli;
-    if (agent->config.mem_bytes > 0)
-        agent->mem_free -= held->job->spec.mem_bytes;
-    for (uint32_t i = 0; i < agent->config.resource_count; i++)
-        agent->free[i] -= held->job->amounts[i];
+    if (ahead) {
+        list_append(&held->job->ahead, &held->ahead);
+        held->job->ahead_count++;
+        agent->ahead_count++;
+    } else {
+        agent->cpus_free_milli -= held->job->spec.cpus_milli;
+        if (agent->config.mem_bytes > 0)
+            agent->mem_free -= held->job->spec.mem_bytes;
+        for (uint32_t i = 0; i < agent->config.resource_count; i++)
+            agent->free[i] -= held->job->amounts[i];
+        held->job->granted++;
+    }
     held->state = HELD_RUNNING;
     list_append(&agent->running, &held->link);
     agent->running_count++;
@@ -249,21 +285,41 @@ held_start(struct agent *agent, struct held *held, struct agent_actions *actions
     action = agent_act(actions, AGENT_START, held);
     action->spec = &held->job->spec;
     action->input = held->input;
+    action->ahead = ahead;
     if (held->watched)
         agent_act(actions, AGENT_WATCH, held)->on = true;
 }
 
-/* Give back what the task took: it is dead. */
+static void
+ahead_remove(struct agent *agent, struct held *held)
+{
+    assert(held->job->ahead_count > 0);
+    list_remove(&held->ahead);
+    held->job->ahead_count--;
+    agent->ahead_count--;
+}
+
+/* Give back what the task took, or hand it on: it is dead. */
 static void
 held_release(struct agent *agent, struct held *held)
 {
+    struct job_spec *job = held->job;
+
     assert(held->state == HELD_RUNNING || held->state == HELD_ENDING);
     assert(agent->running_count > 0);
-    agent->cpus_free_milli += held->job->spec.cpus_milli;
-    if (agent->config.mem_bytes > 0)
-        agent->mem_free += held->job->spec.mem_bytes;
-    for (uint32_t i = 0; i < agent->config.resource_count; i++)
-        agent->free[i] += held->job->amounts[i];
+    if (list_linked(&held->ahead)) {
+        ahead_remove(agent, held);
+    } else if (job->ahead_count > 0) {
+        ahead_remove(agent, AHEAD_OF(job->ahead.next));
+    } else {
+        agent->cpus_free_milli += job->spec.cpus_milli;
+        if (agent->config.mem_bytes > 0)
+            agent->mem_free += job->spec.mem_bytes;
+        for (uint32_t i = 0; i < agent->config.resource_count; i++)
+            agent->free[i] += job->amounts[i];
+        assert(job->granted > 0);
+        job->granted--;
+    }
     list_remove(&held->link);
     agent->running_count--;
     agent->dirty = true;
@@ -283,10 +339,15 @@ tasks_fill(struct agent *agent, struct agent_actions *actions)
         struct held *held = HELD_OF(at);
 
         next = at->next;
-        if (agent->running_count >= agent->config.running_max || scanned >= FILL_SCAN_MAX)
+        if (scanned >= FILL_SCAN_MAX)
             break;
         if (held->job != blocked && fits(agent, held->job)) {
-            held_start(agent, held, actions);
+            held_start(agent, held, false, actions);
+            continue;
+        }
+        /* Not past one that waits for longer: what is started ahead keeps its room. */
+        if (blocked == NULL && may_start_ahead(agent, held->job)) {
+            held_start(agent, held, true, actions);
             continue;
         }
         blocked = held->job;
@@ -443,6 +504,39 @@ held_gone(struct agent *agent, struct held *held, struct agent_actions *actions)
 }
 
 void
+agent_unstarted(struct agent *agent, uint64_t now_ms, uint64_t task,
+                struct agent_actions *actions)
+{
+    struct held *held = map_get(&agent->by_number, task);
+
+    (void)now_ms;
+    assert(held != NULL && held->job->is_function);
+    held_release(agent, held);
+    held->job->quick_us = 0;               /* nothing ahead until one has ended */
+    if (held->state == HELD_ENDING) {
+        held_gone(agent, held, actions);
+        return;
+    }
+    held->state = HELD_QUEUED;
+    list_prepend(&agent->queue, &held->link);
+    agent->queued_count++;
+}
+
+/* How long its calls take, lately. */
+static void
+job_learn(struct job_spec *job, const struct wire_result *result)
+{
+    if (!job->is_function)
+        return;
+    if (job->quick_us == 0)
+        job->quick_us = result->wall_us;
+    else
+        job->quick_us = (job->quick_us * (QUICK_SHARE - 1) + result->wall_us) / QUICK_SHARE;
+    job->quick_us += job->quick_us == 0;
+}
+
+
+void
 agent_ended(struct agent *agent, uint64_t now_ms, uint64_t task,
             const struct wire_result *result, struct agent_actions *actions)
 {
@@ -456,7 +550,8 @@ agent_ended(struct agent *agent, uint64_t now_ms, uint64_t task,
         held_gone(agent, held, actions);
         return;
     }
-    if (held->cancelled) {
+    job_learn(held->job, result);
+    if (held->cancelled && result->outcome != OUTCOME_CANCELLED) {
         told.outcome = OUTCOME_CANCELLED;
         told.reason = slice_text("cancelled while it ran");
     }

@@ -382,6 +382,7 @@ agent_check(const struct agent *agent)
     uint64_t mem = agent->mem_free;
     size_t   unsent = 0;
     uint32_t counts[3] = { 0 };
+    uint32_t ahead = 0;
 
     for (struct list *at = agent->queue.next; at != &agent->queue; at = at->next) {
         assert(HELD_OF(at)->state == HELD_QUEUED);
@@ -392,9 +393,14 @@ agent_check(const struct agent *agent)
         const struct held *held = HELD_OF(at);
 
         assert(held->state == HELD_RUNNING || held->state == HELD_ENDING);
+        counts[1]++;
+        if (list_linked(&held->ahead)) {
+            assert(held->job->is_function && held->job->granted > 0);
+            ahead++;
+            continue;
+        }
         cpus += held->job->spec.cpus_milli;
         mem += agent->config.mem_bytes > 0 ? held->job->spec.mem_bytes : 0;
-        counts[1]++;
     }
     for (struct list *at = agent->finished.next; at != &agent->finished; at = at->next) {
         assert(HELD_OF(at)->state == HELD_FINISHED);
@@ -404,5 +410,6 @@ agent_check(const struct agent *agent)
     assert(counts[0] == agent->queued_count && counts[1] == agent->running_count);
     assert(counts[2] == agent->finished_count && unsent == agent->unsent_bytes);
     assert(cpus == agent->config.cpus_milli && mem == agent->config.mem_bytes);
+    assert(ahead == agent->ahead_count);
     assert(agent->by_number.count == counts[0] + counts[1] + counts[2]);
 }
