@@ -111,6 +111,10 @@ class_canonical(const struct wire_needs *needs, struct buffer *out, const char *
         *what_out = "a queue's name must be of letters, digits, '.', '_' and '-'";
         return MUSTER_ERR_INVALID;
     }
+    if (needs->function.bytes > 0 && !parse_name(needs->function, NAME_BYTES_MAX)) {
+        *what_out = "a function's name must be of letters, digits, '.', '_' and '-'";
+        return MUSTER_ERR_INVALID;
+    }
     err = canonical_resources(&needs->resources, &lists, &canonical.resources.count, what_out);
     labels_at = lists.bytes;
     if (!err)
@@ -148,6 +152,7 @@ class_fill(struct core *core, struct class *class, const struct wire_needs *need
     struct reader in = reader_of(needs->resources.bytes);
 
     class->queue = name_take(core, needs->queue);
+    class->function = needs->function.bytes > 0 ? name_take(core, needs->function) : NULL;
     class->cpus_milli = needs->cpus_milli;
     class->mem_bytes = needs->mem_bytes;
     for (uint32_t i = 0; i < needs->resources.count; i++) {
@@ -245,6 +250,8 @@ class_drop(struct core *core, struct class *class)
     map_free(&class->line_map);
     heap_free(&class->lines);
     name_drop(core, class->queue);
+    if (class->function != NULL)
+        name_drop(core, class->function);
     for (uint32_t i = 0; i < class->need_count; i++)
         name_drop(core, class->needs[i].name);
     for (uint32_t i = 0; i < class->label_count; i++)
@@ -288,6 +295,9 @@ static bool
 class_suits_now(const struct class *class, const struct worker *worker)
 {
     if (!names_have(worker->queues, worker->queue_count, class->queue))
+        return false;
+    if (class->function != NULL &&
+        !names_have(worker->functions, worker->function_count, class->function))
         return false;
     if (class->cpus_milli > worker->cpus_milli)
         return false;

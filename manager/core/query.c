@@ -200,9 +200,11 @@ worker_put(struct core *core, const struct worker *worker, struct buffer *out)
     info.resources = (struct wire_list){ { NULL, lists->bytes }, worker->stock_count };
     info.labels = names_put(worker->labels, worker->label_count, lists);
     info.queues = names_put(worker->queues, worker->queue_count, lists);
+    info.functions = names_put(worker->functions, worker->function_count, lists);
     list_point(&info.resources, lists);
     list_point(&info.labels, lists);
     list_point(&info.queues, lists);
+    list_point(&info.functions, lists);
     wire_put_worker(out, &info);
 }
 

@@ -97,6 +97,7 @@ struct class {                     /* (d) */
     uint32_t      slot;            /* index into worker->fits */
     struct slice  bytes;           /* canonical wire_needs */
     struct name  *queue;
+    struct name  *function;        /* NULL: commands */
     uint32_t      cpus_milli;
     uint64_t      mem_bytes;
     struct need   needs[RESOURCES_MAX];
@@ -283,6 +284,8 @@ struct worker {
     uint32_t         label_count;
     struct name     *queues[QUEUES_MAX];
     uint32_t         queue_count;
+    struct name    **functions;    /* that it can call */
+    uint32_t         function_count, function_capacity;
     uint32_t         window, allowance;
     uint64_t         finished;
     struct map       holds;        /* tokens named while joining: task -> task */

@@ -49,10 +49,42 @@ check_env(const struct wire_spec *spec, struct refusal *refusal)
     return true;
 }
 
+/* A job is of a function or of a command. */
+static bool
+check_function(const struct msg_job_submit *m, const struct wire_spec *spec,
+               struct refusal *refusal)
+{
+    struct reader     in = reader_of(spec->named.bytes);
+    struct wire_named named[NAMED_MAX];
+
+    if (!slice_equal(spec->function, m->needs.function))
+        return refuse(refusal, MUSTER_ERR_INVALID, "what the description says of the function "
+                      "differs from what the job needs");
+    if (spec->function.bytes == 0)
+        return spec->named.count == 0 ||
+               refuse(refusal, MUSTER_ERR_INVALID, "named values are for functions");
+    if (spec->args.count > 0 || spec->cwd.bytes > 0)
+        return refuse(refusal, MUSTER_ERR_INVALID, "a job is of a function or of a command, not "
+                      "of both");
+    if (m->source == SOURCE_ITEMS && spec->stdin_bytes > 0)
+        return refuse(refusal, MUSTER_ERR_INVALID, "the argument of a function is either the item "
+                      "or given with the job, not both");
+    for (uint32_t i = 0; i < spec->named.count; i++) {
+        if (!wire_get_named(&in, &named[i]) || named[i].name.bytes == 0)
+            return refuse(refusal, MUSTER_ERR_INVALID, "named value %u has no name", i + 1);
+        for (uint32_t j = 0; j < i; j++) {
+            if (slice_equal(named[i].name, named[j].name))
+                return refuse(refusal, MUSTER_ERR_INVALID, "two values are named %.*s",
+                              SLICE_ARGS(named[i].name));
+        }
+    }
+    return true;
+}
+
 static bool
 check_spec(const struct msg_job_submit *m, const struct wire_spec *spec, struct refusal *refusal)
 {
-    if (spec->args.count == 0)
+    if (spec->args.count == 0 && spec->function.bytes == 0)
         return refuse(refusal, MUSTER_ERR_INVALID, "the job has no command");
     if (spec->stdin_bytes > spec->stdin_inline.bytes && spec->stdin_inline.bytes > 0)
         return refuse(refusal, MUSTER_ERR_INVALID,
@@ -66,7 +98,7 @@ check_spec(const struct msg_job_submit *m, const struct wire_spec *spec, struct 
         return refuse(refusal, MUSTER_ERR_INVALID,
                       "what the description says of cpus, memory and resources differs from what "
                       "the job needs");
-    return check_env(spec, refusal);
+    return check_function(m, spec, refusal) && check_env(spec, refusal);
 }
 
 static bool

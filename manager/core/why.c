@@ -148,6 +148,63 @@ why_label(struct why *why, const struct class *class, const struct name *label)
     return true;
 }
 
+/* Names of the functions that workers of the queue have, each once, as far as they fit. */
+static void
+why_functions(const struct core *core, const struct class *class, char text[static 256])
+{
+    const struct name *named[WHY_NAMES_MAX] = { NULL };
+    uint32_t           count = 0, more = 0;
+    size_t             used = 0;
+
+    text[0] = '\0';
+    for (struct list *at = core->workers.next; at != &core->workers; at = at->next) {
+        const struct worker *worker = CONTAINER(at, struct worker, all);
+
+        if (!worker_known(worker) || !worker_serves(worker, class->queue))
+            continue;
+        for (uint32_t i = 0; i < worker->function_count; i++) {
+            const struct name *name = worker->functions[i];
+            uint32_t           seen = 0;
+
+            while (seen < count && named[seen] != name)
+                seen++;
+            if (seen < count)
+                continue;
+            if (count == WHY_NAMES_MAX || used + name->text.bytes + 20 > 256) {
+                more++;
+                continue;
+            }
+            used += (size_t)snprintf(text + used, 256 - used, "%s%.*s", count > 0 ? ", " : "",
+                                     SLICE_ARGS(name->text));
+            named[count++] = name;
+        }
+    }
+    if (more > 0)
+        snprintf(text + used, 256 - used, " and more");
+}
+
+static bool
+why_function(struct why *why, const struct class *class)
+{
+    char names[256];
+
+    if (class->function == NULL)
+        return false;
+    for (struct list *at = why->core->workers.next; at != &why->core->workers; at = at->next) {
+        const struct worker *worker = CONTAINER(at, struct worker, all);
+
+        for (uint32_t i = 0; worker_known(worker) && worker_serves(worker, class->queue) &&
+                             i < worker->function_count; i++) {
+            if (worker->functions[i] == class->function)
+                return false;
+        }
+    }
+    why_functions(why->core, class, names);
+    why_add(why, WHY_FUNCTION, "no worker has the function %.*s now; known: %s",
+            SLICE_ARGS(class->function->text), names[0] != '\0' ? names : "none");
+    return true;
+}
+
 /* The worker that has most of something, among those that serve the queue. */
 static const struct worker *
 why_most(const struct core *core, const struct class *class, const struct name *resource,
@@ -239,7 +296,7 @@ why_impossible(struct why *why, struct class *class)
         why_add(why, WHY_NO_WORKER, "no worker is connected");
         return true;
     }
-    if (why_queue(why, class))
+    if (why_queue(why, class) || why_function(why, class))
         return true;
     for (uint32_t i = 0; i < class->label_count; i++)
         told |= why_label(why, class, class->labels[i]);

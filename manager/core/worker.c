@@ -41,6 +41,9 @@ worker_forget_names(struct core *core, struct worker *worker)
         name_drop(core, worker->labels[i]);
     for (uint32_t i = 0; i < worker->queue_count; i++)
         name_drop(core, worker->queues[i]);
+    for (uint32_t i = 0; i < worker->function_count; i++)
+        name_drop(core, worker->functions[i]);
+    worker->function_count = 0;
     worker->stock_count = 0;
     worker->label_count = 0;
     worker->queue_count = 0;
@@ -63,6 +66,7 @@ worker_free(struct core *core, struct worker *worker)
     map_free(&worker->holds);
     free(worker->done);
     free(worker->fits);
+    free(worker->functions);
     worker->session->worker = NULL;
     core->counters.workers--;
     free(worker);
@@ -261,6 +265,15 @@ join_names(struct core *core, struct name **names, uint32_t *count, const struct
     return true;
 }
 
+static bool
+join_functions(struct core *core, struct worker *worker, const struct wire_list *list)
+{
+    base_grow((void **)&worker->functions, &worker->function_capacity, list->count,
+              sizeof(*worker->functions));
+    return join_names(core, worker->functions, &worker->function_count, list, NAME_BYTES_MAX,
+                      true);
+}
+
 /* False: a name in it is not one; the worker is left able to do nothing. */
 static bool
 join_describe(struct core *core, struct worker *worker, const struct msg_worker_join *m)
@@ -277,7 +290,9 @@ join_describe(struct core *core, struct worker *worker, const struct msg_worker_
     good = parse_name(m->name, NAME_BYTES_MAX) && join_stock(core, worker, &m->resources) &&
            join_names(core, worker->labels, &worker->label_count, &m->labels, LABEL_BYTES_MAX,
                       false) &&
-           join_names(core, worker->queues, &worker->queue_count, &m->queues, NAME_BYTES_MAX, true);
+           join_names(core, worker->queues, &worker->queue_count, &m->queues, NAME_BYTES_MAX,
+                      true) &&
+           join_functions(core, worker, &m->functions);
     if (good && worker->queue_count == 0)
         worker->queues[worker->queue_count++] = name_take(core, slice_text("default"));
     if (!good)
@@ -417,8 +432,9 @@ step_worker_join(struct core *core, const struct step *step, const union wire_an
     worker_refresh(core, worker);
     if (!join_describe(core, worker, join)) {
         effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_INVALID,
-                      "a name, queue, label or resource of this worker is empty, too long, named "
-                      "twice or has characters other than letters, digits, '.', '_' and '-'");
+                      "a name, queue, label, function or resource of this worker is empty, too "
+                      "long, named twice or has characters other than letters, digits, '.', '_' "
+                      "and '-'");
         return;
     }
     join_name(core, worker, join->name, step->fx);
