@@ -74,7 +74,8 @@ listener_backlog(const struct object *object)
 /* ---- decide ---- */
 
 static void
-decide_connect(const struct object *object, const struct act *act, struct verdict *v)
+decide_connect(struct core *core, struct object *object, const struct act *act,
+               struct verdict *v)
 {
     const struct listener *listener = object->state;
     const struct entry    *entry = entry_find(listener, act->session, act->request);
@@ -91,6 +92,9 @@ decide_connect(const struct object *object, const struct act *act, struct verdic
     verdict_wait(v, LANE_CONNECTORS, MUSTER_ERR_TIMEOUT);
     if (entry == NULL)
         v->kind = VERDICT_ENTER;
+    else if (lane_first(object, LANE_CONNECTORS) == NULL ||
+             lane_busy(object, LANE_CONNECTORS, act))
+        object_wake_lanes(core, object);         /* it is back: someone may wait for it */
 }
 
 /* The first that waits to be accepted. */
@@ -144,7 +148,7 @@ listener_decide(struct core *core, struct object *object, const struct act *act,
     if (act->a != 0 || act->b != 0 || act->c != 0 || act->key.bytes + act->value.bytes > 0)
         verdict_error(v, object, MUSTER_ERR_INVALID, "to connect and to accept take no arguments");
     else if (act->verb == VERB_LISTENER_CONNECT)
-        decide_connect(object, act, v);
+        decide_connect(core, object, act, v);
     else
         decide_accept(core, object, act, v);
 }

@@ -385,10 +385,15 @@ send_fits(const struct object *object, const struct flow *flow, const struct act
     return true;
 }
 
-/* Those behind it have higher numbers and wait as well. */
+/* Those behind it have higher numbers and wait as well.  Unless it stands first in
+ * its lane already, it is new there: someone may wait for it. */
 static void
-send_wait(const struct act *act, struct verdict *v)
+send_wait(struct core *core, struct object *object, const struct act *act, struct verdict *v)
 {
+    const struct wait *first = lane_first(object, (uint32_t)act->a);
+
+    if (first == NULL || &first->act != act)
+        object_wake_lanes(core, object);
     verdict_wait(v, (uint32_t)act->a, MUSTER_ERR_TIMEOUT);
     v->halt = true;
 }
@@ -410,8 +415,7 @@ send_new(struct core *core, struct object *object, const struct act *act, struct
         return;
     flow_push(flow, act->b, act->session, act->value.bytes);
     holder->sent = act->b;
-    object_wake_lanes(core, object);
-    send_wait(act, v);
+    send_wait(core, object, act, v);
     if (!flow->used) {
         v->kind = VERDICT_ENTER;
         v->fact.value = (struct slice){ 0 };
@@ -445,7 +449,7 @@ decide_send(struct core *core, struct object *object, const struct act *act, str
     if (!send_check(object, act, v))
         return;
     if (part != NULL && part->session == act->session && holder != NULL) {
-        send_wait(act, v);
+        send_wait(core, object, act, v);
     } else if (part != NULL && part->session == act->session) {
         flow_leave_copy(flow, act);  /* it has detached: the part is the pipe's */
         v->kind = VERDICT_ANSWER;
@@ -581,7 +585,7 @@ receive_nothing(const struct object *object, const struct act *act, struct verdi
         verdict_error(v, object, MUSTER_ERR_END, "the other end is closed and all was read");
     else if (closed || (flow->count > 0 && act->b < flow->sent - flow->count + 1))
         verdict_error(v, object, MUSTER_ERR_IO,
-                      "part %llu is lost: whoever sent it is gone, and the manager was restarted",
+                      "part %llu is lost: it was with the manager alone, which was restarted",
                       (unsigned long long)act->b);
     else
         verdict_wait(v, LANE_RECEIVERS + (uint32_t)act->a, MUSTER_ERR_EMPTY);

@@ -350,18 +350,16 @@ decide_next(struct core *core, struct object *object, const struct act *act, str
 static struct slice
 reply_text(struct core *core, struct slice text)
 {
-    size_t bytes = text.bytes < TEXT_BYTES_MAX ? text.bytes : TEXT_BYTES_MAX - 1;
+    struct slice cut = slice_cut(text, 0, TEXT_BYTES_MAX - 1);
 
-    buffer_clear(&core->scratch);
-    buffer_append(&core->scratch, text.data, bytes);
     /* A cut must not leave half a character behind. */
-    for (size_t cut = 0; cut < 4 && !parse_utf8(buffer_slice(&core->scratch)) && bytes > cut;
-         cut++)
-        core->scratch.bytes = bytes - cut;
-    if (parse_utf8(buffer_slice(&core->scratch)))
-        return buffer_slice(&core->scratch);
-    core->scratch.bytes = bytes;
-    for (size_t i = 0; i < bytes; i++) {
+    for (int i = 0; i < 3 && cut.bytes < text.bytes && !parse_utf8(cut); i++)
+        cut.bytes--;
+    if (parse_utf8(cut))
+        return cut;
+    buffer_clear(&core->scratch);
+    buffer_append_slice(&core->scratch, cut);
+    for (size_t i = 0; i < cut.bytes; i++) {
         if (core->scratch.data[i] < ' ' || core->scratch.data[i] > '~')
             core->scratch.data[i] = '?';
     }
