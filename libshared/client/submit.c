@@ -95,6 +95,35 @@ submit_resources(struct submission *s, const struct muster_job_options *options,
 }
 
 static muster_err
+submit_named(struct submission *s, const struct muster_job_options *options,
+             struct muster_error *error)
+{
+    if (options->named_count > NAMED_MAX)
+        return error_set(error, MUSTER_ERR_TOO_LARGE, "more than %u named values",
+                         (unsigned)NAMED_MAX);
+    if (options->named_count > 0 && options->function == NULL)
+        return error_set(error, MUSTER_ERR_INVALID, "named values are for functions");
+    for (size_t i = 0; i < options->named_count; i++) {
+        const struct muster_named *named = &options->named[i];
+        size_t                     name_bytes = named->name != NULL ? strlen(named->name) : 0;
+
+        if (name_bytes == 0 || name_bytes > NAME_BYTES_MAX ||
+            !parse_utf8(slice_text(named->name)))
+            return error_set(error, MUSTER_ERR_INVALID,
+                             "named value %zu: a name is 1 to %u bytes of UTF-8", i + 1,
+                             (unsigned)NAME_BYTES_MAX);
+        if (named->bytes > STDIN_INLINE_BYTES_MAX)
+            return error_set(error, MUSTER_ERR_TOO_LARGE,
+                             "the value named %s has %zu bytes; at most %u are allowed",
+                             named->name, named->bytes, (unsigned)STDIN_INLINE_BYTES_MAX);
+        wire_put_named(&s->named, &(struct wire_named){ slice_text(named->name),
+                                                        slice_of(named->data, named->bytes) });
+    }
+    s->spec.named = (struct wire_list){ buffer_slice(&s->named), (uint32_t)options->named_count };
+    return MUSTER_OK;
+}
+
+static muster_err
 submit_after(struct submission *s, const struct muster_job_options *options,
              struct muster_error *error)
 {
@@ -137,11 +166,36 @@ submit_check_numbers(const struct muster_job_options *options, struct muster_err
     return MUSTER_OK;
 }
 
+/* A job is of a command or of a function. */
+static muster_err
+submit_check_target(const struct muster_job_options *options, struct muster_error *error)
+{
+    bool command = options->args != NULL && options->args[0] != NULL;
+
+    if (options->function == NULL)
+        return command && options->args[0][0] != '\0'
+                   ? MUSTER_OK
+                   : error_set(error, MUSTER_ERR_INVALID, "a job needs a command or a function");
+    if (!parse_name(slice_text(options->function), NAME_BYTES_MAX))
+        return error_set(error, MUSTER_ERR_INVALID,
+                         "function \"%.64s\": a name is 1 to %u of A-Z a-z 0-9 . _ -",
+                         options->function, (unsigned)NAME_BYTES_MAX);
+    if (command || options->cwd != NULL)
+        return error_set(error, MUSTER_ERR_INVALID,
+                         "a job is of a function or of a command, not of both");
+    if (options->source == MUSTER_SOURCE_ITEMS && options->stdin_bytes > 0)
+        return error_set(error, MUSTER_ERR_INVALID, "the argument of a function is either the "
+                         "item or the same bytes for all, not both");
+    return MUSTER_OK;
+}
+
 static muster_err
 submit_check_texts(const struct muster_job_options *options, struct muster_error *error)
 {
-    if (options->args == NULL || options->args[0] == NULL || options->args[0][0] == '\0')
-        return error_set(error, MUSTER_ERR_INVALID, "a job needs a command");
+    muster_err err = submit_check_target(options, error);
+
+    if (err)
+        return err;
     if (options->queue != NULL && !parse_name(slice_text(options->queue), NAME_BYTES_MAX))
         return error_set(error, MUSTER_ERR_INVALID,
                          "queue \"%.64s\": a name is 1 to %u of A-Z a-z 0-9 . _ -", options->queue,
@@ -175,6 +229,8 @@ submit_name(struct submission *s, const struct muster_job_options *options)
 
     if (options->name != NULL && options->name[0] != '\0') {
         buffer_append_text(&s->name, options->name);
+    } else if (options->function != NULL) {
+        buffer_append_text(&s->name, options->function);
     } else {
         const char *base = strrchr(options->args[0], '/');
 
@@ -210,6 +266,7 @@ submit_spec(struct submission *s, const struct muster_job_options *options)
                                                      : OUTPUT_BYTES_DEFAULT;
     s->spec.cpus_milli = options->cpus_milli > 0 ? options->cpus_milli : SUBMIT_CPUS_DEFAULT;
     s->spec.mem_bytes = options->mem_bytes;
+    s->spec.function = slice_text(options->function != NULL ? options->function : "");
     wire_put_spec(&s->spec_bytes, &s->spec);
 }
 
@@ -233,6 +290,7 @@ submit_fields(struct submission *s, const struct muster_job_options *options)
     m->needs.queue = slice_text(options->queue != NULL ? options->queue : "");
     m->needs.cpus_milli = s->spec.cpus_milli;
     m->needs.mem_bytes = options->mem_bytes;
+    m->needs.function = s->spec.function;
     m->spec = buffer_slice(&s->spec_bytes);
 }
 
@@ -281,6 +339,8 @@ submission_make(struct submission *submission, const struct muster_job_options *
     if (!err)
         err = submit_resources(s, options, error);
     if (!err)
+        err = submit_named(s, options, error);
+    if (!err)
         err = submit_after(s, options, error);
     if (err)
         return err;
@@ -288,7 +348,8 @@ submission_make(struct submission *submission, const struct muster_job_options *
     submit_spec(s, options);
     if (s->spec_bytes.bytes > SPEC_BYTES_MAX)
         return error_set(error, MUSTER_ERR_TOO_LARGE,
-                         "command, environment and standard input have %zu bytes together; "
+                         "command or named values, environment and standard input have %zu "
+                         "bytes together; "
                          "at most %u are allowed",
                          s->spec_bytes.bytes, (unsigned)SPEC_BYTES_MAX);
     submit_fields(s, options);
@@ -306,6 +367,7 @@ submission_free(struct submission *submission)
     buffer_free(&submission->labels);
     buffer_free(&submission->after);
     buffer_free(&submission->name);
+    buffer_free(&submission->named);
 }
 
 /* ---- public ---- */

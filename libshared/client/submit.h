@@ -14,7 +14,7 @@ struct submission {
     struct msg_job_submit m;         /* slices point into the buffers or to the caller */
     struct wire_spec      spec;
     struct buffer         spec_bytes;
-    struct buffer         args, env, resources, labels, after, name;
+    struct buffer         args, env, resources, labels, after, name, named;
 };
 
 /* Errors: INVALID, TOO_LARGE.  Free with submission_free() in any case. */
