@@ -1,0 +1,373 @@
+/* test_noun_sync_more.c - what scripts cannot say about locks and their kin
+ *
+ * Settings that are refused, what people read, a thousand restarts, a hundred
+ * thousand waiters, and guarded writes.
+ */
+#include "object.h"
+#include "sync.h"
+#include "sync_script.h"
+
+static const struct script_story lock_story = { "a lock", NOUN_LOCK, 0, 0, "", false };
+
+static struct script *
+begin(const struct script_story *story)
+{
+    struct script *script = malloc(sizeof(*script));
+
+    script_begin(script, story);
+    return script;
+}
+
+static void
+end(struct script *script)
+{
+    script_end(script);
+    free(script);
+}
+
+static void
+run(struct script *script, const char *text)
+{
+    char line[SCRIPT_LINE_BYTES];
+
+    snprintf(line, sizeof(line), "%s", text);
+    script_line(script, line);
+}
+
+/* ---- settings ---- */
+
+struct open_story {
+    const char    *story;
+    enum wire_noun noun;
+    uint64_t       a, b;
+    bool           of_lock, transient, value;
+    muster_err     error;
+};
+
+static const struct open_story open_stories[] = {
+    { "a lock has no settings", NOUN_LOCK, 1, 0, false, false, false, MUSTER_ERR_INVALID },
+    { "an rlock has no settings", NOUN_RLOCK, 0, 1, false, false, false, MUSTER_ERR_INVALID },
+    { "a lock has no initial value", NOUN_LOCK, 0, 0, false, false, true, MUSTER_ERR_INVALID },
+    { "a semaphore may begin with none", NOUN_SEMAPHORE, 0, 0, false, false, false, MUSTER_OK },
+    { "a semaphore is bounded or not", NOUN_SEMAPHORE, 1, 2, false, false, false,
+      MUSTER_ERR_INVALID },
+    { "a semaphore of too many permits", NOUN_SEMAPHORE, 1u << 31, 0, false, false, false,
+      MUSTER_ERR_INVALID },
+    { "an event has no settings", NOUN_EVENT, 1, 0, false, false, false, MUSTER_ERR_INVALID },
+    { "a barrier of nobody", NOUN_BARRIER, 0, 0, false, false, false, MUSTER_ERR_INVALID },
+    { "a barrier of the largest size", NOUN_BARRIER, PARTIES_MAX, 0, false, false, false,
+      MUSTER_OK },
+    { "a barrier of too many", NOUN_BARRIER, PARTIES_MAX + 1, 0, false, false, false,
+      MUSTER_ERR_INVALID },
+    { "a condition of a lock", NOUN_CONDITION, 0, 0, true, false, false, MUSTER_OK },
+    { "a condition of a lock has no other settings", NOUN_CONDITION, 0, 1, true, false, false,
+      MUSTER_ERR_INVALID },
+    { "a condition of nothing", NOUN_CONDITION, 0, 0, false, false, false, MUSTER_ERR_INVALID },
+    { "a condition of what does not exist", NOUN_CONDITION, 999, 0, false, false, false,
+      MUSTER_ERR_NOT_FOUND },
+    { "a transient condition of a lock that is not", NOUN_CONDITION, 0, 0, true, true, false,
+      MUSTER_ERR_INVALID },
+};
+
+static void
+open_test(void **state)
+{
+    const struct open_story *story = *state;
+    struct script           *script = begin(&lock_story);
+    union wire_any           m = { .object_open = { .noun = (uint8_t)story->noun,
+                                                    .name = slice_text("another"),
+                                                    .mode = OPEN_NEW, .b = story->b,
+                                                    .transient = story->transient } };
+
+    m.object_open.a = story->of_lock ? script->object : story->a;
+    if (story->value)
+        m.object_open.value = slice_text("value");
+    script_send(script, 0, ++script->world->request, MSG_TYPE_OBJECT_OPEN, &m);
+    if (story->error == MUSTER_OK)
+        world_expect(script->world, OBJECT_OPENED, &m);
+    else
+        world_expect_error(script->world, story->error);
+    script_turn(script, 0);
+    end(script);
+}
+
+static void
+condition_of_an_event(void **state)
+{
+    static const struct script_story event_story = { "an event", NOUN_EVENT, 0, 0, "", false };
+    struct script *script = begin(&event_story);
+    union wire_any m = { .object_open = { .noun = NOUN_CONDITION, .mode = OPEN_NEW,
+                                          .a = script->object } };
+
+    (void)state;
+    script_send(script, 0, ++script->world->request, MSG_TYPE_OBJECT_OPEN, &m);
+    world_expect_error(script->world, MUSTER_ERR_TYPE);
+    script_turn(script, 0);
+    end(script);
+}
+
+/* The lock of an anonymous condition lives as long as it. */
+static void
+condition_keeps_its_lock(void **state)
+{
+    struct script *script = begin(&lock_story);
+    struct world  *world = script->world;
+    uint64_t       lock, condition;
+
+    (void)state;
+    lock = script_open(script, 0, NOUN_RLOCK, "", 0, 0, false);
+    condition = script_open(script, 0, NOUN_CONDITION, "", lock, 0, false);
+    script_object(script, 0, MSG_TYPE_OBJECT_CLOSE, lock);
+    script_turn(script, 0);
+    assert_non_null(object_find(world->core, lock));
+    assert_int_equal(object_find(world->core, lock)->refs, 1);
+    script_restarted(script, true);
+    assert_int_equal(object_find(world->core, lock)->refs, 1);
+    script_back(script, 0);
+    script_turn(script, 0);
+    script_object(script, 0, MSG_TYPE_OBJECT_CLOSE, condition);
+    script_turn(script, 0);
+    assert_null(object_find(world->core, condition));
+    assert_null(object_find(world->core, lock));
+    end(script);
+}
+
+/* ---- what people read ---- */
+
+static void
+expect_says(struct slice text, const char *part)
+{
+    char *copy = base_text_copy(text);
+
+    if (strstr(copy, part) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", copy, part);
+    free(copy);
+}
+
+static void
+expect_not_owner(struct script *script, int who, const char *part)
+{
+    union wire_any m = { .object_do = { .object = script->object, .thread = 1,
+                                        .verb = script->story->noun == NOUN_LOCK
+                                                    ? VERB_LOCK_RELEASE : VERB_RLOCK_RELEASE } };
+
+    script_send(script, who, ++script->world->request, MSG_TYPE_OBJECT_DO, &m);
+    world_expect(script->world, ERROR, &m);
+    assert_int_equal(m.error.code, MUSTER_ERR_NOT_OWNER);
+    expect_says(m.error.detail, "\"object\": ");
+    expect_says(m.error.detail, part);
+    script_turn(script, 0);
+}
+
+static void
+release_names_the_holder(void **state)
+{
+    static const struct script_story rlock_story = { "an rlock", NOUN_RLOCK, 0, 0, "", false };
+    struct script *script = begin(&lock_story);
+
+    (void)state;
+    expect_not_owner(script, 1, "it is not held");
+    run(script, "a1 acquire > a1:token/1");
+    expect_not_owner(script, 1, "it is held by ann on host (session");
+    run(script, "lose a");
+    expect_not_owner(script, 1, "not connected");
+    end(script);
+    script = begin(&rlock_story);
+    run(script, "a5 acquire > a5:token/1");
+    expect_not_owner(script, 1, "it is held by ann on host (session");
+    expect_not_owner(script, 0, "in thread 5");
+    end(script);
+}
+
+struct list_story {
+    const char         *story;
+    struct script_story object;
+    const char         *lines[4];
+    uint64_t            items;
+    const char         *text;
+};
+
+static const struct list_story list_stories[] = {
+    { "a free lock", { "", NOUN_LOCK, 0, 0, "", false }, { NULL }, 0, "free" },
+    { "a lock that is held", { "", NOUN_LOCK, 0, 0, "", false }, { "a1 acquire > a1:token/1" },
+      1, "held by ann on host" },
+    { "an rlock, held twice", { "", NOUN_RLOCK, 0, 0, "", false },
+      { "a1 acquire > a1:token/1", "a1 acquire > a1:same/2" }, 2, "in thread 1" },
+    { "a semaphore", { "", NOUN_SEMAPHORE, 3, 1, "", false }, { "a1 acquire > a1:token/2" }, 2,
+      "2 left, 1 held by 1 session, bounded" },
+    { "an event", { "", NOUN_EVENT, 0, 0, "", false }, { "a1 set > a1:ok" }, 1, "set" },
+    { "a condition", { "", NOUN_CONDITION, NOUN_LOCK, 0, "", false },
+      { "a1 acquire > a1:token/1", "a1 wait", "b1 acquire > b1:token/1", "b1 notify > b1:1" }, 1,
+      "1 waiting, 1 of them notified, on lock lock" },
+    { "a barrier", { "", NOUN_BARRIER, 3, 0, "", false }, { "a1 wait", "b1 wait" }, 2,
+      "2 of 3 wait, generation 1" },
+};
+
+static void
+list_test(void **state)
+{
+    const struct list_story *story = *state;
+    struct script           *script = begin(&story->object);
+    union wire_any           m = { .object_list_get = { .name = slice_text("object") } };
+    struct wire_object       item;
+    struct reader            in;
+
+    for (int i = 0; i < 4 && story->lines[i] != NULL; i++)
+        run(script, story->lines[i]);
+    script_send(script, 2, ++script->world->request, MSG_TYPE_OBJECT_LIST_GET, &m);
+    world_expect(script->world, OBJECT_LIST, &m);
+    assert_int_equal(m.object_list.objects.count, 1);
+    in = reader_of(m.object_list.objects.bytes);
+    assert_true(wire_get_object(&in, &item));
+    assert_int_equal(item.items, story->items);
+    expect_says(item.text, story->text);
+    script_turn(script, 0);
+    end(script);
+}
+
+/* ---- tokens ---- */
+
+static void
+tokens_over_restarts(void **state)
+{
+    struct script *script = begin(&lock_story);
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        run(script, "a1 acquire > a1:token/1");
+        if (i % 3 == 0)
+            run(script, "a1 release > a1:ok");
+        run(script, "seen a");
+        run(script, "reload");
+        run(script, "back a");
+        if (i % 3 != 0)
+            run(script, "a2 release > a2:ok");
+    }
+    end(script);
+}
+
+static void
+guards_with_the_token(void **state)
+{
+    struct script *script = begin(&lock_story);
+    uint64_t       token;
+
+    (void)state;
+    assert_false(lock_guards(script->world->core, script->object, 0));
+    run(script, "a1 acquire > a1:token/1");
+    token = script->token;
+    assert_true(lock_guards(script->world->core, script->object, token));
+    assert_false(lock_guards(script->world->core, script->object, token - 1));
+    assert_false(lock_guards(script->world->core, script->object + 1, token));
+    run(script, "a1 release > a1:ok");
+    assert_false(lock_guards(script->world->core, script->object, token));
+    run(script, "b1 acquire > b1:token/1");
+    assert_false(lock_guards(script->world->core, script->object, token));
+    assert_true(lock_guards(script->world->core, script->object, script->token));
+    end(script);
+}
+
+/* ---- many ---- */
+
+enum { MANY = 100000 };
+
+/* Every step is done MANY times with MANY waiting: what is not constant takes
+ * hours. */
+static uint32_t
+many_send(struct script *script, unsigned verb, uint64_t object, uint64_t thread, uint64_t a,
+          uint32_t wait_ms)
+{
+    union wire_any m = { .object_do = { .object = object, .verb = (uint8_t)verb, .a = a,
+                                        .thread = thread, .wait_ms = wait_ms } };
+    uint32_t       before = script->world->fx.send_count;
+
+    script_send(script, 0, ++script->world->request, MSG_TYPE_OBJECT_DO, &m);
+    return script->world->fx.send_count - before;
+}
+
+static void
+many_done(struct script *script)
+{
+    script->world->sends_read = script->world->fx.send_count;
+    world_turn(script->world, 0);
+    script->world->sends_read = script->world->fx.send_count;
+    world_next(script->world);
+}
+
+/* What is kept until it was seen has a limit. */
+static void
+many_seen(struct script *script, int i)
+{
+    union wire_any m = { .object_seen = { .below = script->world->request + 1 } };
+
+    if (i % 1000 == 0)
+        script_send(script, 0, ++script->world->request, MSG_TYPE_OBJECT_SEEN, &m);
+}
+
+static void
+many_wait_for_a_lock(void **state)
+{
+    struct script *script = begin(&lock_story);
+
+    (void)state;
+    assert_int_equal(many_send(script, VERB_LOCK_ACQUIRE, script->object, 1, 0, UINT32_MAX), 1);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(many_send(script, VERB_LOCK_ACQUIRE, script->object, 1, 0, UINT32_MAX),
+                         0);
+    many_done(script);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(many_send(script, VERB_LOCK_RELEASE, script->object, 1, 0, 0), 2);
+        many_seen(script, i);
+    }
+    many_done(script);
+    assert_int_equal(many_send(script, VERB_LOCK_RELEASE, script->object, 1, 0, 0), 1);
+    many_done(script);
+    end(script);
+}
+
+static void
+many_wait_for_a_condition(void **state)
+{
+    static const struct script_story story = { "", NOUN_CONDITION, NOUN_LOCK, 0, "", false };
+    struct script *script = begin(&story);
+
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(many_send(script, VERB_LOCK_ACQUIRE, script->lock, 1, 0, 0), 1);
+        assert_int_equal(many_send(script, VERB_CONDITION_WAIT, script->object, 1, 0, UINT32_MAX),
+                         0);
+        many_seen(script, i);
+    }
+    many_done(script);
+    assert_int_equal(many_send(script, VERB_LOCK_ACQUIRE, script->lock, 1, 0, 0), 1);
+    for (int i = 0; i < MANY / 2; i++) {
+        assert_int_equal(many_send(script, VERB_CONDITION_NOTIFY, script->object, 1, 1, 0), 1);
+        many_seen(script, i);
+    }
+    assert_int_equal(many_send(script, VERB_CONDITION_NOTIFY, script->object, 1, 0, 0), 1);
+    many_done(script);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(many_send(script, VERB_LOCK_RELEASE, script->lock, 1, 0, 0), 2);
+        many_seen(script, i);
+    }
+    many_done(script);
+    end(script);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(condition_of_an_event),
+        cmocka_unit_test(condition_keeps_its_lock),
+        cmocka_unit_test(release_names_the_holder),
+        cmocka_unit_test(tokens_over_restarts),
+        cmocka_unit_test(guards_with_the_token),
+        cmocka_unit_test(many_wait_for_a_lock),
+        cmocka_unit_test(many_wait_for_a_condition),
+    };
+
+    return STORIES("settings", open_stories, open_test) +
+           STORIES("what people read", list_stories, list_test) +
+           cmocka_run_group_tests_name("locks and their kin", tests, NULL, NULL);
+}
