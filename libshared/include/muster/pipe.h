@@ -38,7 +38,8 @@ MUSTER_API void     muster_connection_close(struct muster_connection *connection
 MUSTER_API uint64_t muster_connection_object(const struct muster_connection *connection);
 
 /* Returns when the message is on its way (it is copied); waits while the window is
- * full.  END: the other end is closed. */
+ * full.  END: the other end is closed.  A message of more than 4 MiB waits on the
+ * way: when that takes too long it breaks off, and the connection is CLOSED. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_connection_send(struct muster_connection *connection, const void *data, size_t bytes,
                        uint32_t timeout_ms, struct muster_error *error);
@@ -53,7 +54,8 @@ MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_connection_receive_into(struct muster_connection *connection, void *buffer, size_t size,
                                uint32_t timeout_ms, size_t *bytes_out,
                                struct muster_bytes *message_out, struct muster_error *error);
-/* A message piece by piece as it comes, in bounded memory, for large ones. */
+/* A message piece by piece as it comes, in bounded memory, for large ones.  When the
+ * sink gives an error the rest of the message is passed over, then it is returned. */
 typedef muster_err muster_connection_sink(void *context, const void *data, size_t bytes,
                                           uint64_t total);
 MUSTER_API MUSTER_MUST_CHECK muster_err
