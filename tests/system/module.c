@@ -1,0 +1,137 @@
+/* module.c - functions that behave well, and some that do not */
+#include <muster/function.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static unsigned starts, calls;
+
+MUSTER_CHILD_START(count_starts)
+{
+    static unsigned long state;
+
+    starts++;
+    state = (unsigned long)getpid();
+    call->state = &state;
+}
+
+static long
+number_of(struct muster_call *call)
+{
+    return strtol(muster_call_text(call), NULL, 10);
+}
+
+MUSTER_FUNCTION(square)
+{
+    long n = number_of(call);
+
+    muster_call_print(call, "%ld", n * n);
+}
+
+MUSTER_FUNCTION_AS(echo, "test.echo-1")
+{
+    muster_call_return(call, call->data, call->bytes);
+}
+
+/* pid, start hooks that ran here, pid at the last of them, calls before this one */
+MUSTER_FUNCTION(who)
+{
+    muster_call_print(call, "%d %u %lu %u %s", (int)getpid(), starts,
+                      *(unsigned long *)call->state, calls++, call->worker);
+}
+
+MUSTER_FUNCTION(named)
+{
+    size_t      bytes = 0;
+    const char *value = (const char *)muster_call_named(call, muster_call_text(call), &bytes);
+
+    muster_call_log(call, "looked for %s", muster_call_text(call));
+    if (value == NULL)
+        muster_call_fail(call, "there is no %s", muster_call_text(call));
+    else
+        muster_call_print(call, "%s of %zu bytes", value, bytes);
+}
+
+static int
+deeper(volatile char *above, int depth)
+{
+    volatile char here[1024];
+
+    here[0] = above[0];
+    return depth > 0 ? deeper(here, depth + 1) + here[0] : 0;
+}
+
+/* What the line says: a number is squared, words do harm. */
+MUSTER_FUNCTION(risky)
+{
+    const char   *what = muster_call_text(call);
+    volatile char start = 1;
+
+    if (strcmp(what, "crash") == 0)
+        raise(SIGSEGV);
+    else if (strcmp(what, "null") == 0)
+        *(volatile int *)(uintptr_t)start = 1;
+    else if (strcmp(what, "exit") == 0)
+        exit(3);
+    else if (strcmp(what, "overflow") == 0)
+        muster_call_print(call, "%d", deeper(&start, 1));
+    else if (strcmp(what, "loop") == 0)
+        while (start)
+            continue;
+    else if (strcmp(what, "abort") == 0) {
+        fprintf(stderr, "last words\n");
+        abort();
+    } else if (strcmp(what, "fail") == 0) {
+        muster_call_fail(call, "not a number: %s", what);
+    } else {
+        printf("squaring %s\n", what);
+        muster_call_print(call, "%ld", number_of(call) * number_of(call));
+    }
+}
+
+MUSTER_FUNCTION(nap)
+{
+    struct timespec time = { 0, number_of(call) * 1000000L };
+
+    while (time.tv_nsec >= 1000000000L) {
+        time.tv_nsec -= 1000000000L;
+        time.tv_sec++;
+    }
+    while (nanosleep(&time, &time) < 0 && errno == EINTR)
+        continue;
+    muster_call_print(call, "%d", (int)getpid());
+}
+
+MUSTER_FUNCTION(until_cancelled)
+{
+    while (!muster_call_cancelled(call))
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    muster_call_print(call, "heard");
+}
+
+/* A result of so many bytes. */
+MUSTER_FUNCTION(fill)
+{
+    size_t bytes = (size_t)number_of(call);
+    char  *data = malloc(bytes);
+
+    for (size_t i = 0; data != NULL && i < bytes; i++)
+        data[i] = (char)('a' + i % 26);
+    muster_call_return(call, data, bytes);
+    free(data);
+}
+
+MUSTER_FUNCTION(daemon_left)
+{
+    if (fork() == 0) {
+        setsid();
+        execlp("sleep", "sleep", muster_call_text(call), (char *)NULL);
+        _exit(1);
+    }
+    abort();
+}
