@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 /* ---- calls ---- */
@@ -144,7 +145,7 @@ waiter_begin(struct muster_session *session, struct waiter *waiter, const void *
 {
     pthread_condattr_t attributes;
 
-    *waiter = (struct waiter){ .subject = subject,
+    *waiter = (struct waiter){ .subject = subject, .fd = -1,
                                .interrupts = atomic_load(&session->interrupts) };
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -203,8 +204,11 @@ waiters_wake(struct muster_session *session, const void *subject)
     for (struct list *at = session->waiters.next; at != &session->waiters; at = at->next) {
         struct waiter *waiter = CONTAINER(at, struct waiter, link);
 
-        if (subject == NULL || waiter->subject == subject)
-            pthread_cond_broadcast(&waiter->cond);
+        if (subject != NULL && waiter->subject != subject)
+            continue;
+        pthread_cond_broadcast(&waiter->cond);
+        if (waiter->fd >= 0)
+            (void)eventfd_write(waiter->fd, 1);
     }
 }
 

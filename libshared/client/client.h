@@ -103,6 +103,7 @@ struct waiter {
     struct list    link;
     pthread_cond_t cond;
     const void    *subject;              /* what it waits for */
+    int            fd;                   /* an eventfd that is told, too; -1: none */
     uint64_t       interrupts;           /* as counted when the public call began */
 };
 
@@ -185,6 +186,9 @@ struct muster_session {
     struct heap         deadlines;
     uint64_t            request_last;
     struct map          feeds;           /* job -> struct feed (feed.h) */
+    struct map          collectors;      /* job -> struct collector (collect.h) */
+    uint64_t            collected_bytes; /* of results that futures hold */
+    struct list         processes;       /* struct muster_process: started, not freed */
     struct objects      objects;
     struct callbacks    callbacks;
     bool                woken;           /* wake_fd was written and not yet read */

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include <muster/job.h>
+#include "collect.h"
 
 struct feed_call {
     struct call  call;
@@ -73,6 +73,8 @@ feed_done(struct call *call)
         (void)call_answer(call, MSG_TYPE_ACK, &m, &feed->error);
         if (feed->error.code == MUSTER_OK && feed->settled == sent->first)
             feed->settled += sent->count;
+        else if (feed->error.code != MUSTER_OK)
+            collector_feed_failed(feed->session, feed->job, feed->settled, &feed->error);
     }
     feed_call_free(sent);
     if (feed->flush_ms <= clock_now_ms())
@@ -242,9 +244,17 @@ feed_error(const struct feed *feed, struct muster_error *error)
     return feed->error.code;
 }
 
+/* Of the next item. */
+static uint32_t
+feed_index(const struct feed *feed)
+{
+    return feed->skip > 0 ? feed->next - feed->skip : feed->next + feed->block.count;
+}
+
 /* The window is full: wait for an answer, then try again. */
 static muster_err
-feed_wait_add(struct feed *feed, struct slice item, uint32_t timeout_ms, struct muster_error *error)
+feed_wait_add(struct feed *feed, struct slice item, uint32_t timeout_ms, uint32_t *index_out,
+              struct muster_error *error)
 {
     struct muster_session *session = feed->session;
     uint64_t               deadline_ms = deadline_after(timeout_ms);
@@ -256,6 +266,7 @@ feed_wait_add(struct feed *feed, struct slice item, uint32_t timeout_ms, struct 
     feed->waiting++;
     while (!err && !added && feed->error.code == MUSTER_OK) {
         err = waiter_wait(session, &waiter, deadline_ms);
+        *index_out = feed_index(feed);
         added = !err && feed_add(feed, item, clock_now_ms());
     }
     feed->waiting--;
@@ -266,16 +277,17 @@ feed_wait_add(struct feed *feed, struct slice item, uint32_t timeout_ms, struct 
 }
 
 muster_err
-muster_job_feed(struct muster_session *session, uint64_t job, const void *item, size_t bytes,
-                uint32_t timeout_ms, struct muster_error *error)
+feed_item(struct muster_session *session, uint64_t job, struct slice item, uint32_t timeout_ms,
+          feed_added *added, void *context, struct muster_error *error)
 {
     struct feed *feed = NULL;
+    uint32_t     index;
     muster_err   err;
 
-    if (bytes > ITEM_BYTES_MAX)
+    if (item.bytes > ITEM_BYTES_MAX)
         return error_set(error, MUSTER_ERR_TOO_LARGE,
                          "an item has %zu bytes; at most %u are allowed",
-                         bytes, (unsigned)ITEM_BYTES_MAX);
+                         item.bytes, (unsigned)ITEM_BYTES_MAX);
     err = feed_lock(session, job, timeout_ms, &feed, error);
     if (err)
         return err;
@@ -284,10 +296,43 @@ muster_job_feed(struct muster_session *session, uint64_t job, const void *item, 
         err = error_set(error, MUSTER_ERR_FULL,
                         "job %llu has %u tasks already, the most there may be",
                         (unsigned long long)job, (unsigned)TASKS_PER_JOB_MAX);
-    if (!err && !feed_add(feed, slice_of(item, bytes), clock_now_ms()))
-        err = feed_wait_add(feed, slice_of(item, bytes), timeout_ms, error);
+    index = feed_index(feed);
+    if (!err && !feed_add(feed, item, clock_now_ms()))
+        err = feed_wait_add(feed, item, timeout_ms, &index, error);
+    if (!err && added != NULL) {
+        added(context, index);
+        if (feed->in_flight == 0)
+            feed_push(feed);
+    }
     pthread_mutex_unlock(&session->lock);
     return err;
+}
+
+muster_err
+muster_job_feed(struct muster_session *session, uint64_t job, const void *item, size_t bytes,
+                uint32_t timeout_ms, struct muster_error *error)
+{
+    return feed_item(session, job, slice_of(item, bytes), timeout_ms, NULL, NULL, error);
+}
+
+void
+feed_nudge(struct muster_session *session, uint64_t job)
+{
+    struct feed *feed;
+
+    pthread_mutex_lock(&session->lock);
+    feed = feed_find(session, job);
+    if (feed != NULL)
+        feed_push(feed);
+    pthread_mutex_unlock(&session->lock);
+}
+
+bool
+feed_is_settled(struct muster_session *session, uint64_t job, uint32_t index)
+{
+    const struct feed *feed = feed_find(session, job);
+
+    return feed == NULL || feed->error.code != MUSTER_OK || index < feed->settled;
 }
 
 static muster_err

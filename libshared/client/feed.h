@@ -42,6 +42,18 @@ void         feed_push(struct feed *feed);
 bool         feed_idle(const struct feed *feed);     /* all acknowledged */
 void         feed_free(struct feed *feed);
 
+/* True when the manager has item `index`, or it is not on its way from here. */
+bool         feed_is_settled(struct muster_session *session, uint64_t job, uint32_t index);
+
+/* Without the lock: muster_job_feed(), telling the index of the item while the lock is
+ * held, so that nobody hears of its end before.  A lone item leaves at once. */
+typedef void feed_added(void *context, uint32_t index);
+muster_err   feed_item(struct muster_session *session, uint64_t job, struct slice item,
+                       uint32_t timeout_ms, feed_added *added, void *context,
+                       struct muster_error *error);
+/* Without the lock: let go what is buffered, if the window allows. */
+void         feed_nudge(struct muster_session *session, uint64_t job);
+
 void         feeds_on_time(struct muster_session *session, uint64_t now_ms);
 uint64_t     feeds_wake_ms(const struct muster_session *session);
 void         feeds_free(struct muster_session *session);

@@ -24,7 +24,7 @@
 #include "janitor.h"
 #include "program.h"
 
-enum { FLEET_READY_MS = 10000, FLEET_STOP_MS = 10000 };
+enum { FLEET_READY_MS = 10000, FLEET_STOP_MS = 10000, FLEET_MODULES_MAX = 64 };
 
 struct muster_fleet {
     char          *dir;
@@ -87,23 +87,47 @@ fleet_start_manager(struct muster_fleet *fleet, struct muster_error *error)
 }
 
 static muster_err
-fleet_start_worker(struct muster_fleet *fleet, uint32_t cpus, struct muster_error *error)
+fleet_start_worker(struct muster_fleet *fleet, const struct muster_fleet_options *options,
+                   struct muster_error *error)
 {
     char        count[16];
     long        cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const char *const args[] = { "--connect", fleet->address, "--authkey-file", fleet->worker_key,
-                                 "--cpus", count, "--spool", fleet->spool,
-                                 "--scratch", fleet->dir, "--log-level", "warn",
-                                 "--on-manager-lost", "stop",
-                                 "--lifeline-fd", "3", "--ready-fd", "4", NULL };
-    muster_err err;
+    const char *const fixed[] = { "--connect", fleet->address, "--authkey-file", fleet->worker_key,
+                                  "--cpus", count, "--spool", fleet->spool,
+                                  "--scratch", fleet->dir, "--log-level", "warn",
+                                  "--on-manager-lost", "stop",
+                                  "--lifeline-fd", "3", "--ready-fd", "4" };
+    const char *args[sizeof(fixed) / sizeof(fixed[0]) + 2 * FLEET_MODULES_MAX + 1];
+    size_t      at = sizeof(fixed) / sizeof(fixed[0]);
+    uint32_t    cpus = options->cpus;
+    muster_err  err;
 
     if (cpus == 0)
         cpus = cores > 0 ? (uint32_t)cores : 1;
     (void)snprintf(count, sizeof(count), "%u", (unsigned)cpus);
+    memcpy(args, fixed, sizeof(fixed));
+    for (size_t i = 0; options->modules != NULL && options->modules[i] != NULL; i++) {
+        args[at++] = "--module";
+        args[at++] = options->modules[i];
+    }
+    args[at] = NULL;
     err = program_start(&fleet->worker, "muster-worker", fleet->dir, args, fleet->manager.lifeline,
                         error);
     return err ? err : program_ready(&fleet->worker, FLEET_READY_MS, error);
+}
+
+static muster_err
+fleet_check(const struct muster_fleet_options *options, struct muster_error *error)
+{
+    size_t modules = 0;
+
+    while (options->modules != NULL && options->modules[modules] != NULL)
+        modules++;
+    if (modules > FLEET_MODULES_MAX)
+        return error_set(error, MUSTER_ERR_INVALID, "more than %d modules", FLEET_MODULES_MAX);
+    if (modules > 0 && options->manager_only)
+        return error_set(error, MUSTER_ERR_INVALID, "modules are for a worker, and none is wanted");
+    return MUSTER_OK;
 }
 
 muster_err
@@ -111,9 +135,16 @@ muster_fleet_start(const struct muster_fleet_options *options, struct muster_fle
                    struct muster_error *error)
 {
     static_assert(PROGRAM_LIFELINE_FD == 3 && PROGRAM_READY_FD == 4, "as in the arguments above");
-    struct muster_fleet *fleet = base_alloc(sizeof(*fleet));
+    static const struct muster_fleet_options plain;
+    struct muster_fleet *fleet;
     muster_err           err;
 
+    if (options == NULL)
+        options = &plain;
+    err = fleet_check(options, error);
+    if (err)
+        return err;
+    fleet = base_alloc(sizeof(*fleet));
     fleet->manager.lifeline = fleet->manager.ready = -1;
     fleet->worker.lifeline = fleet->worker.ready = -1;
     err = fleet_make_dir(fleet, error);
@@ -128,8 +159,8 @@ muster_fleet_start(const struct muster_fleet_options *options, struct muster_fle
         err = fleet_start_manager(fleet, error);
     if (!err)
         janitor_dismiss(&fleet->janitor);
-    if (!err)
-        err = fleet_start_worker(fleet, options != NULL ? options->cpus : 0, error);
+    if (!err && !options->manager_only)
+        err = fleet_start_worker(fleet, options, error);
     if (err) {
         muster_fleet_stop(fleet);
         return err;

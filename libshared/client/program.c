@@ -21,7 +21,7 @@ extern char **environ;
 #define PROGRAM_PATH "/usr/local/bin:/usr/bin:/bin"     /* when there is no PATH */
 
 enum {
-    PROGRAM_ARGS_MAX      = 32,
+    PROGRAM_ARGS_MAX      = 256,
     PROGRAM_FD_MIN        = 16,        /* ours lie above those that the child gets */
     PROGRAM_LOG_BYTES_MAX = 1024 * 1024,
     PROGRAM_TAIL_BYTES    = 300,

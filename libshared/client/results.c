@@ -1,19 +1,18 @@
 /* results.c - read a job's results as its tasks end
  *
- *   RESULTS_GET(cursor) -> answer -> page -> entry by entry to the caller
+ *   stream -> page -> entry by entry to the caller
  *
- * 1. One request is out at a time (its cursor comes with the answer before),
- *    and the next is asked as soon as an answer is here, while the caller
- *    reads: up to RESULTS_PAGES_MAX answers wait, then it pauses.
- * 2. A request that finds nothing ends after RESULTS_WAIT_MS with fresh counts.
- * 3. Following is resumable: what counts is the cursor, not the connection.
+ * The stream goes on while the caller reads: up to RESULTS_PAGES_MAX answers
+ * wait, then it pauses.
  */
 #include "results.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-enum { RESULTS_PAGES_MAX = 3, RESULTS_WAIT_MS = 2000 };
+#include "stream.h"
+
+enum { RESULTS_PAGES_MAX = 3 };
 
 struct results_page {
     struct list   link;
@@ -23,22 +22,14 @@ struct results_page {
 };
 
 struct muster_results {
-    struct muster_session *session;
-    uint64_t               job;
-    bool                   brief;
     /* guarded by the session's lock */
-    struct call            call;
-    uint64_t               cursor;       /* of the request that is out or comes next */
-    struct list            pages;
-    uint32_t               page_count;
-    bool                   ended;        /* nothing follows behind these pages */
-    struct muster_counts   counts;
-    enum muster_job_state  state;
-    struct muster_error    error;
+    struct stream        stream;
+    struct list          pages;
+    uint32_t             page_count;
     /* of the reading thread */
-    struct results_page   *page;
-    struct reader          in;
-    struct result_texts    texts;
+    struct results_page *page;
+    struct reader        in;
+    struct result_texts  texts;
 };
 
 void
@@ -75,9 +66,7 @@ result_fill(struct muster_result *result_out, struct result_texts *texts,
     };
 }
 
-/* ---- asking ---- */
-
-static void results_ask(struct muster_results *results);
+/* ---- pages ---- */
 
 static void
 page_free(struct results_page *page)
@@ -86,60 +75,29 @@ page_free(struct results_page *page)
     free(page);
 }
 
-static void
-results_page(struct muster_results *results, const struct msg_results *m)
+static bool
+results_want(const struct stream *stream)
 {
-    struct results_page *page;
+    return CONTAINER(stream, const struct muster_results, stream)->page_count < RESULTS_PAGES_MAX;
+}
 
-    results->counts = (struct muster_counts){ .total = m->counts.total,
-                                              .running = m->counts.running,
-                                              .succeeded = m->counts.succeeded,
-                                              .failed = m->counts.failed,
-                                              .cancelled = m->counts.cancelled };
-    results->state = (enum muster_job_state)m->state;
-    results->ended = m->ended;
-    if (m->entries.bytes > 0) {
+static void
+results_told(struct stream *stream, const struct msg_results *m)
+{
+    struct muster_results *results = CONTAINER(stream, struct muster_results, stream);
+    struct results_page   *page;
+
+    if (m != NULL && m->entries.bytes > 0) {
         page = base_alloc(sizeof(*page));
-        page->bytes = results->call.answer;          /* the page owns it from here on */
+        page->bytes = stream->call.answer;           /* the page owns it from here on */
         page->entries = m->entries;
-        page->cursor = results->cursor;
+        page->cursor = stream->cursor;
         page->cursor_next = m->cursor;
-        results->call.answer = (struct buffer){ 0 };
+        stream->call.answer = (struct buffer){ 0 };
         list_append(&results->pages, &page->link);
         results->page_count++;
     }
-    results->cursor = m->cursor;
-}
-
-static void
-results_done(struct call *call)
-{
-    struct muster_results *results = CONTAINER(call, struct muster_results, call);
-    union wire_any         m;
-
-    if (call_answer(call, MSG_TYPE_RESULTS, &m, &results->error) == MUSTER_OK)
-        results_page(results, &m.results);
-    call_free(call);
-    results_ask(results);
-    waiters_wake(results->session, results);
-}
-
-static void
-results_ask(struct muster_results *results)
-{
-    union wire_any m = { .results_get = { .job = results->job,
-                                          .cursor = results->cursor,
-                                          .wait_ms = RESULTS_WAIT_MS,
-                                          .brief = results->brief } };
-
-    if (results->call.state != CALL_NEW || results->ended || results->error.code != MUSTER_OK ||
-        results->page_count >= RESULTS_PAGES_MAX)
-        return;
-    if (session_failed(results->session, &results->error))
-        return;
-    results->call.done = results_done;
-    call_make(&results->call, MSG_TYPE_RESULTS_GET, &m);
-    call_submit(results->session, &results->call, MUSTER_FOREVER);
+    waiters_wake(stream->session, results);
 }
 
 /* ---- reading ---- */
@@ -154,13 +112,11 @@ muster_results_open(struct muster_session *session, uint64_t job, uint64_t curso
         return error_set(error, MUSTER_ERR_INVALID, "job 0 is no job; ask for the latest with "
                                                     "muster_job_get");
     results = base_alloc(sizeof(*results));
-    results->session = session;
-    results->job = job;
-    results->brief = brief;
-    results->cursor = cursor;
+    results->stream = (struct stream){ .session = session, .job = job, .wants = results_want,
+                                       .told = results_told, .brief = brief, .cursor = cursor };
     list_init(&results->pages);
     pthread_mutex_lock(&session->lock);
-    results_ask(results);
+    stream_ask(&results->stream);
     pthread_mutex_unlock(&session->lock);
     *results_out = results;
     return MUSTER_OK;
@@ -179,34 +135,35 @@ results_turn(struct muster_results *results)
     list_remove(&results->page->link);
     results->page_count--;
     results->in = reader_of(results->page->entries);
-    results_ask(results);
+    stream_ask(&results->stream);
     return true;
 }
 
 static muster_err
 results_wait(struct muster_results *results, uint32_t timeout_ms, struct muster_error *error)
 {
-    struct muster_session *session = results->session;
+    const struct stream   *stream = &results->stream;
+    struct muster_session *session = stream->session;
     uint64_t               deadline_ms = deadline_after(timeout_ms);
     struct waiter          waiter;
     muster_err             err = MUSTER_OK;
 
     waiter_begin(session, &waiter, results);
-    results_ask(results);
-    while (!err && list_empty(&results->pages) && !results->ended &&
-           results->error.code == MUSTER_OK)
+    stream_ask(&results->stream);
+    while (!err && list_empty(&results->pages) && !stream->ended &&
+           stream->error.code == MUSTER_OK)
         err = waiter_wait(session, &waiter, deadline_ms);
     waiter_end(&waiter);
     if (!list_empty(&results->pages))
         return MUSTER_OK;
-    if (results->error.code != MUSTER_OK) {
+    if (stream->error.code != MUSTER_OK) {
         if (error != NULL)
-            *error = results->error;
-        return results->error.code;
+            *error = stream->error;
+        return stream->error.code;
     }
-    if (results->ended)
+    if (stream->ended)
         return error_set(error, MUSTER_ERR_CLOSED, "job %llu has ended and all was read",
-                         (unsigned long long)results->job);
+                         (unsigned long long)stream->job);
     return session_wait_error(session, err, "results", timeout_ms, error);
 }
 
@@ -218,13 +175,13 @@ muster_results_next(struct muster_results *results, uint32_t timeout_ms,
     muster_err        err = MUSTER_OK;
 
     if (results->page == NULL || read_left(&results->in) == 0) {
-        pthread_mutex_lock(&results->session->lock);
+        pthread_mutex_lock(&results->stream.session->lock);
         if (!results_turn(results)) {
             err = results_wait(results, timeout_ms, error);
             if (!err)
                 (void)results_turn(results);
         }
-        pthread_mutex_unlock(&results->session->lock);
+        pthread_mutex_unlock(&results->stream.session->lock);
     }
     if (err)
         return err;
@@ -232,7 +189,7 @@ muster_results_next(struct muster_results *results, uint32_t timeout_ms,
         results->in = reader_of(slice_of(NULL, 0));
         return error_set(error, MUSTER_ERR_INTERNAL,
                          "the manager sent results of job %llu that cannot be read",
-                         (unsigned long long)results->job);
+                         (unsigned long long)results->stream.job);
     }
     result_fill(result_out, &results->texts, &entry);
     return MUSTER_OK;
@@ -242,10 +199,10 @@ void
 muster_results_progress(const struct muster_results *results, struct muster_counts *counts_out,
                         enum muster_job_state *state_out)
 {
-    pthread_mutex_lock(&results->session->lock);
-    *counts_out = results->counts;
-    *state_out = results->state;
-    pthread_mutex_unlock(&results->session->lock);
+    pthread_mutex_lock(&results->stream.session->lock);
+    *counts_out = results->stream.counts;
+    *state_out = results->stream.state;
+    pthread_mutex_unlock(&results->stream.session->lock);
 }
 
 uint64_t
@@ -256,12 +213,12 @@ muster_results_cursor(const struct muster_results *results)
 
     if (page != NULL)
         return read_left(&results->in) > 0 ? page->cursor : page->cursor_next;
-    pthread_mutex_lock(&results->session->lock);
+    pthread_mutex_lock(&results->stream.session->lock);
     if (list_empty(&results->pages))
-        cursor = results->cursor;
+        cursor = results->stream.cursor;
     else
         cursor = CONTAINER(results->pages.next, struct results_page, link)->cursor;
-    pthread_mutex_unlock(&results->session->lock);
+    pthread_mutex_unlock(&results->stream.session->lock);
     return cursor;
 }
 
@@ -270,10 +227,9 @@ muster_results_close(struct muster_results *results)
 {
     if (results == NULL)
         return;
-    pthread_mutex_lock(&results->session->lock);
-    call_abandon(&results->call);
-    call_free(&results->call);
-    pthread_mutex_unlock(&results->session->lock);
+    pthread_mutex_lock(&results->stream.session->lock);
+    stream_stop(&results->stream);
+    pthread_mutex_unlock(&results->stream.session->lock);
     while (!list_empty(&results->pages)) {
         struct results_page *page = CONTAINER(results->pages.next, struct results_page, link);
 

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "collect.h"
 #include "feed.h"
 
 void
@@ -76,6 +77,7 @@ static void
 session_free(struct muster_session *session)
 {
     feeds_free(session);
+    collectors_free(session);
     objects_free(session);
     map_free(&session->calls);
     heap_free(&session->deadlines);
@@ -99,6 +101,7 @@ session_prepare(struct muster_session *session, const struct muster_session_opti
     session->authkey_file = base_text_copy(slice_text(options->authkey_file));
     pthread_mutex_init(&session->lock, NULL);
     list_init(&session->waiters);
+    list_init(&session->processes);
     list_init(&session->unsent);
     list_init(&session->sent);
     objects_start(session);
