@@ -399,7 +399,8 @@ loop_open_parts(struct loop *loop, const struct spawn_user *user, struct muster_
         .calls = { loop, loop_watch_slot, on_ended, on_failed, on_started, on_output },
         .nursery = loop->nursery, .spool = &loop->spool, .stdins = &loop->stdins,
         .functions = &loop->functions,
-        .scratch = loop->scratch, .host = loop->config->host, .base_env = loop->base_env,
+        .scratch = loop->scratch, .host = loop->config->host,
+        .worker = loop->config->name, .base_env = loop->base_env,
         .output_max = (uint32_t)loop->config->output_max, .grace_ms = loop->config->grace_ms,
     };
     restored.manager = loop->manager;

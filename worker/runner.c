@@ -145,7 +145,8 @@ place_start(struct runner *runner, struct place *place, uint64_t task,
 {
     char                scratch[PATH_MAX];
     struct command_task command = { .spec = spec, .token = token, .input = input,
-                                    .scratch = scratch, .base_env = runner->base_env };
+                                    .scratch = scratch, .worker = runner->worker,
+                                    .base_env = runner->base_env };
     struct order        order = { .task = task, .time_limit_ms = spec->time_limit_ms,
                                   .grace_ms = spec->grace_ms > 0 ? spec->grace_ms
                                                                  : runner->grace_ms,
@@ -321,7 +322,7 @@ describe(struct runner *runner, const struct place *place, const struct report *
          struct wire_result *result)
 {
     struct command_task command = { .spec = place->spec, .token = &place->token,
-                                    .input = place->input, .scratch = "",
+                                    .input = place->input, .scratch = "", .worker = "",
                                     .base_env = runner->base_env };
     struct muster_error error;
     uint32_t            argc, envc;

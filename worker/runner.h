@@ -56,7 +56,7 @@ struct runner {
     struct spool        *spool;       /* folder == NULL: none */
     struct stdin_cache  *stdins;
     struct functions    *functions;
-    const char          *scratch, *host;
+    const char          *scratch, *host, *worker;
     const char *const   *base_env;
     uint32_t             output_max, grace_ms;
     struct place       **places;

@@ -66,7 +66,8 @@ static bool
 env_is_ours(struct slice entry)
 {
     static const char *const names[] = { "MUSTER_JOB_ID=", "MUSTER_TASK_ID=", "MUSTER_ATTEMPT=",
-                                         "MUSTER_CPUS=", "MUSTER_TASK_DIR=" };
+                                         "MUSTER_CPUS=", "MUSTER_TASK_DIR=", "MUSTER_TASK_INDEX=",
+                                         "MUSTER_WORKER=" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         size_t bytes = strlen(names[i]);
@@ -97,7 +98,11 @@ env_own_put(const struct command_task *task, struct buffer *out)
     string_end(out);
     buffer_printf(out, "MUSTER_TASK_DIR=%s", task->scratch);
     string_end(out);
-    return 5;
+    buffer_printf(out, "MUSTER_TASK_INDEX=%u", task->token->index);
+    string_end(out);
+    buffer_printf(out, "MUSTER_WORKER=%s", task->worker);
+    string_end(out);
+    return 7;
 }
 
 static uint32_t

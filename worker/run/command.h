@@ -15,6 +15,7 @@ struct command_task {
     const struct wire_token *token;
     struct slice             input;        /* the item */
     const char              *scratch;      /* MUSTER_TASK_DIR */
+    const char              *worker;       /* MUSTER_WORKER */
     const char *const       *base_env;     /* NAME=VALUE, NULL-terminated */
 };
 

@@ -75,7 +75,7 @@ test_argv(void **state)
     struct wire_spec           spec = { .replace = c->replace, .input_is_stdin = c->input_is_stdin,
                                         .number_is_input = c->number_is_input,
                                         .number_first = 100, .number_step = 1 };
-    struct command_task        task = { &spec, &token, slice_text(c->input), "/s", base_env };
+    struct command_task        task = { &spec, &token, slice_text(c->input), "/s", "w1", base_env };
     uint32_t                   argc, envc;
     const char                *at;
 
@@ -101,14 +101,15 @@ test_environment(void **state)
     struct wire_token   token = { 12, 7, 3, 1 };
     struct wire_spec    spec = { .number_first = 10, .number_step = 5, .cpus_milli = 1500,
                                  .cwd = slice_text("/data") };
-    struct command_task task = { &spec, &token, slice_of(NULL, 0), "/scratch/0", base_env };
+    struct command_task task = { &spec, &token, slice_of(NULL, 0), "/scratch/0", "w1",
+                                base_env };
     uint32_t            argc, envc;
     const char         *at;
 
     (void)state;
     spec.args.count = put_list(&args, "x");
     spec.args.bytes = buffer_slice(&args);
-    spec.env.count = put_list(&env, "COLOUR=blue|HOME=/home/me|MUSTER_CPUS=99|nonsense");
+    spec.env.count = put_list(&env, "COLOUR=blue|HOME=/home/me|MUSTER_CPUS=99|MUSTER_WORKER=me|nonsense");
     spec.env.bytes = buffer_slice(&env);
     make(&task, &strings, &argc, &envc);
     at = (const char *)strings.data + 2;
@@ -118,7 +119,8 @@ test_environment(void **state)
     }
     assert_string_equal(buffer_text(&all),
                         "PATH=/bin COLOUR=blue HOME=/home/me MUSTER_JOB_ID=12 MUSTER_TASK_ID=45 "
-                        "MUSTER_ATTEMPT=3 MUSTER_CPUS=1.500 MUSTER_TASK_DIR=/scratch/0 ");
+                        "MUSTER_ATTEMPT=3 MUSTER_CPUS=1.500 MUSTER_TASK_DIR=/scratch/0 "
+                        "MUSTER_TASK_INDEX=7 MUSTER_WORKER=w1 ");
     assert_string_equal(at, "/data");
     assert_ptr_equal(at + strlen(at) + 1, (char *)strings.data + strings.bytes);
     buffer_free(&args);
@@ -134,7 +136,7 @@ test_too_large(void **state)
     struct buffer       args = { 0 }, text = { 0 }, item = { 0 }, strings = { 0 };
     struct wire_token   token = { 0 };
     struct wire_spec    spec = { .replace = 1 };
-    struct command_task task = { &spec, &token, { 0 }, "/s", base_env };
+    struct command_task task = { &spec, &token, { 0 }, "/s", "w1", base_env };
     struct muster_error error = { 0 };
     uint32_t            argc, envc;
 
