@@ -278,6 +278,12 @@ void object_unrefer(struct core *core, uint64_t id);
 uint64_t object_body_owner(struct core *core);            /* decide: the next; apply: takes it */
 void     object_body_take(struct core *core, uint64_t owner);
 void     object_body_gone(struct core *core, uint64_t owner);
+/* Can it be one?  For what is read from a store. */
+static inline bool
+object_body_named(uint64_t owner)
+{
+    return owner >> 62 == 1;       /* BODY_OWNER */
+}
 /* In apply: keep only the numbers and the key of this answer; again() gives the rest. */
 void object_answer_rebuilt(struct core *core);
 /* In apply: the answer is this error, and it is kept like any other.  "": the

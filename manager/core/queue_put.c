@@ -26,7 +26,7 @@ put_stored(const struct object *object, const struct act *act)
 
     return !object->transient && act->a == 1 && act->value.bytes == 0 &&
            act->key.bytes == 2 * QUEUE_ID_BYTES && bytes > VALUE_INLINE_BYTES_MAX &&
-           bytes <= VALUE_BYTES_MAX && queue_id_at(act->key, QUEUE_ID_BYTES) != 0;
+           bytes <= VALUE_BYTES_MAX && object_body_named(queue_id_at(act->key, QUEUE_ID_BYTES));
 }
 
 /* Are the numbers and the block well formed? */
@@ -229,7 +229,8 @@ queue_apply_part(struct core *core, struct queue *queue, const struct act *act,
     struct queue_upload *upload = queue_upload_find(queue, act->session, act->thread);
 
     (void)answer;
-    if (queue->closed || !part_check(act) || act->session == 0 || act->c == 0)
+    if (queue->closed || !part_check(act) || act->session == 0 ||
+        !object_body_named(act->c))
         return false;
     if (upload == NULL && act->a == 0) {
         object_body_take(core, act->c);

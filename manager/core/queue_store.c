@@ -43,7 +43,7 @@ get_upload(struct queue *queue, uint64_t *body_last, struct reader *in)
     told.body = read_varint(in);
     told.total = read_varint(in);
     told.have = read_varint(in);
-    if (in->bad || told.session == 0 || told.body <= *body_last ||
+    if (in->bad || told.session == 0 || told.body <= *body_last || !object_body_named(told.body) ||
         told.total > MESSAGE_ITEM_BYTES_MAX || told.have == 0 || told.have > told.total ||
         queue_upload_find(queue, told.session, told.thread) != NULL)
         return false;
@@ -148,7 +148,7 @@ get_told(struct reader *in, struct told *told)
     return !in->bad && told->flags <= FLAGS_ALL && told->priority <= 2 * PRIORITY_MAX &&
            told->times <= UINT32_MAX && told->bytes <= MESSAGE_ITEM_BYTES_MAX &&
            !(told->flags & FLAG_GIVEN) == (told->more.session == 0) &&
-           !(told->flags & FLAG_BODY) == (told->more.body == 0) &&
+           (!(told->flags & FLAG_BODY) || object_body_named(told->more.body)) &&
            !(told->flags & FLAG_TIMED) == (told->more.ready_ms == 0 && told->more.over_ms == 0) &&
            (told->flags & (FLAG_GIVEN | FLAG_GOT)) != FLAG_GOT;
 }
