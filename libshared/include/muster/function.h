@@ -198,8 +198,19 @@ muster_call_cancelled(struct muster_call *call)
     return call->table->cancelled(call);
 }
 
-/* ---- how a worker finds the functions of a module ---- */
-#ifndef MUSTER_FUNCTION_NO_MODULE
+#ifdef __cplusplus
+}
+#endif
+#endif
+
+/* ---- how a worker finds the functions of a module ----
+ * Programs that only serve functions of their own (serve.h) need none of it. */
+#if !defined(MUSTER_FUNCTION_NO_MODULE) && !defined(MUSTER_FUNCTION_MODULE)
+#define MUSTER_FUNCTION_MODULE
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct muster_module {
     uint32_t abi;
@@ -219,8 +230,6 @@ const struct muster_module muster_module = {
     MUSTER_FUNCTION_ABI, (uint32_t)sizeof(struct muster_function),
     __start_muster_functions, __stop_muster_functions,
 };
-
-#endif
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,7 @@
 #include <muster/pool.h>
 #include <muster/process.h>
 #include <muster/queue.h>
+#include <muster/serve.h>
 #include <muster/service.h>
 #include <muster/session.h>
 #include <muster/task.h>
