@@ -181,45 +181,52 @@ walk_take(struct walk *walk, uint64_t number, struct slice *value_out, uint64_t 
     return true;
 }
 
-static void
-part_bad(const struct object *object, const struct flow *flow, const struct act *act,
-         struct verdict *v)
+/* The parts below it are taken by this request. */
+static uint64_t
+receive_takes(const struct act *act)
 {
-    if (act->b > 0 && act->b < flow->wanted)
-        verdict_error(v, object, MUSTER_ERR_STATE,
-                      "part %llu was taken, part %llu is the next: attach this end again",
-                      (unsigned long long)act->b, (unsigned long long)flow->wanted);
-    else
-        verdict_error(v, object, MUSTER_ERR_INVALID, "part %llu cannot be wanted yet",
-                      (unsigned long long)act->b);
+    return act->d != 0 ? act->d : act->b;
 }
 
-/* May this session have parts from act->b on? */
+/* Why those numbers cannot be, or NULL. */
+static const char *
+receive_wrong(const struct flow *flow, const struct act *act)
+{
+    uint64_t takes = receive_takes(act);
+
+    if (act->b == 0 || takes > act->b)
+        return "parts have numbers from 1, and one that is wanted is not taken";
+    if (flow->known && takes > flow->wanted && takes > flow->given)
+        return "parts were taken that were never given";
+    return NULL;
+}
+
+/* May this session have part act->b? */
 static bool
 receive_check(const struct object *object, const struct act *act, struct verdict *v)
 {
     const struct pipe *pipe = object->state;
     const struct side *side = &pipe->sides[act->a];
     const struct flow *flow = &pipe->flows[1 - act->a];
+    const char        *wrong = receive_wrong(flow, act);
 
-    if (side_find(side, act->session) == NULL) {
+    if (wrong != NULL)
+        verdict_error(v, object, MUSTER_ERR_INVALID, "%s", wrong);
+    else if (side_find(side, act->session) == NULL)
         verdict_error(v, object, MUSTER_ERR_STATE, "this session is not attached to end %u",
                       (unsigned)act->a);
-        return false;
-    }
-    if (act->b < flow->wanted || act->b == 0 ||
-        (flow->known && act->b > flow->wanted && act->b > flow->given)) {
-        part_bad(object, flow, act, v);
-        return false;
-    }
-    if (flow->receiver != act->session && flow->given > act->b &&
-        side_find(side, flow->receiver) != NULL) {
+    else if (act->b < flow->wanted)
+        verdict_error(v, object, MUSTER_ERR_STATE,
+                      "part %llu was taken, part %llu is the next: attach this end again",
+                      (unsigned long long)act->b, (unsigned long long)flow->wanted);
+    else if (flow->receiver != act->session && flow->given > flow->wanted &&
+             side_find(side, flow->receiver) != NULL)
         verdict_error(v, object, MUSTER_ERR_STATE,
                       "session %llu receives from this end and has not detached",
                       (unsigned long long)flow->receiver);
-        return false;
-    }
-    return true;
+    else
+        return true;
+    return false;
 }
 
 /* Part act->b is not there: will it ever be? */
@@ -300,8 +307,8 @@ pipe_decide_receive(struct core *core, struct object *object, const struct act *
 
     if (!receive_check(object, act, v))
         return;
-    if (act->b > flow->wanted) {
-        flow_take(flow, act->b);
+    if (receive_takes(act) > flow->wanted) {
+        flow_take(flow, receive_takes(act));
         object_wake_lanes(core, object);
     }
     count = receive_gather(core, object, act);

@@ -27,6 +27,9 @@ struct pipe_case {
     PIPE(RECEIVE, who, end, number, 1000, .label = label_, .expect = WAITS)
 #define RECEIVE_GETS(who, end, number, code, why) \
     PIPE(RECEIVE, who, end, number, 1000, .expect = code, .text = why)
+/* One part; those below `taken` are taken. */
+#define ASK(who, end, number, taken, label_) \
+    PIPE(RECEIVE, who, end, number, 1, taken, .label = label_, .expect = WAITS)
 #define POLL(who, end, number) PIPE(POLL, who, end, number, .got_a = 1)
 #define POLL_WAITS(who, end, number, label_) \
     PIPE(POLL, who, end, number, .label = label_, .expect = WAITS)
@@ -71,7 +74,29 @@ static const struct pipe_case pipe_cases[] = {
         TAKEN(A, 1), RECEIVE_GETS(B, 1, 1, MUSTER_ERR_STATE, "part 1 was taken") } },
     { "what was never given cannot be taken", false, "A0 B1",
       { SEND(A, 0, 1, "one", 1), RECEIVE_GETS(B, 1, 2, MUSTER_ERR_INVALID, NULL),
-        RECEIVE(B, 1, 1, "one") } },
+        PIPE(RECEIVE, B, 1, 2, 9, 2, .expect = MUSTER_ERR_INVALID),
+        PIPE(RECEIVE, B, 1, 1, 9, 2, .expect = MUSTER_ERR_INVALID), RECEIVE(B, 1, 1, "one") } },
+    { "several requests for parts are on their way", false, "A0 B1",
+      { ASK(B, 1, 1, 1, 1), ASK(B, 1, 2, 1, 2), ASK(B, 1, 3, 1, 3), SEND(A, 0, 1, "one", 4),
+        TOLD(B, 1, .text = "one"), SEND(A, 0, 2, "two", 5), TOLD(B, 2, .text = "two"),
+        ASK(B, 1, 4, 3, 6), TAKEN(A, 4), TAKEN(A, 5), SEND(A, 0, 3, "three", 7),
+        TOLD(B, 3, .text = "three"), ASK(B, 1, 5, 4, 8), TAKEN(A, 7), SEND(A, 0, 4, "four", 9),
+        TOLD(B, 6, .text = "four") } },
+    { "each is answered by its own part, whatever their order", false, "A0 B1",
+      { SEND(A, 0, 1, "one", 1), SEND(A, 0, 2, "two", 2),
+        PIPE(RECEIVE, B, 1, 2, 1, 1, .text = "two"), ASK(B, 1, 4, 1, 4), ASK(B, 1, 3, 1, 3),
+        PIPE(RECEIVE, B, 1, 1, 1, 1, .text = "one"), SEND(A, 0, 3, "three", 5),
+        TOLD(B, 3, .text = "three"), SEND(A, 0, 4, "four", 6), TOLD(B, 4, .text = "four"),
+        RECEIVE_WAITS(B, 1, 5, 7), TAKEN(A, 1), TAKEN(A, 2), TAKEN(A, 5), TAKEN(A, 6) } },
+    { "they are asked again after a restart", false, "A0 B1",
+      { SEND(A, 0, 1, "one", 1), SEND(A, 0, 2, "two", 2), ASK(B, 1, 1, 1, 3),
+        TOLD(B, 3, .text = "one"), ASK(B, 1, 2, 1, 4), TOLD(B, 4, .text = "two"),
+        ASK(B, 1, 3, 1, 5), RESTARTS, BACK(B), AGAIN(B, 5), BACK(A), AGAIN(A, 1), AGAIN(A, 2),
+        SEND(A, 0, 3, "three", 6), TOLD(B, 5, .text = "three"), RECEIVE_WAITS(B, 1, 4, 7),
+        TAKEN(A, 1), TAKEN(A, 2), TAKEN(A, 6) } },
+    { "the end comes to all of them", false, "A0 B1",
+      { SEND(A, 0, 1, "one", 1), ASK(B, 1, 2, 1, 2), ASK(B, 1, 3, 1, 3), QUITS(A),
+        TOLD(B, 2, IS_END), TOLD(B, 3, IS_END), RECEIVE(B, 1, 1, "one") } },
 
     /* ---- the end ---- */
     { "the end comes when all was read", false, "A0 B1",
