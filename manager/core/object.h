@@ -143,7 +143,7 @@ struct verdict {
 
 /* An answer that its session has not seen yet. */
 enum kept_kind {
-    KEPT_DONE,                     /* OBJECT_DONE, or the ERROR `error` with the text answer.value */
+    KEPT_DONE,                     /* OBJECT_DONE, or ERROR `error` with answer.value as text */
     KEPT_OPENED,                   /* OBJECT_OPENED: answer.a: existed */
     KEPT_DELETED,                  /* ACK */
 };
@@ -411,5 +411,15 @@ void         answers_seen(struct core *core, struct session *session, uint64_t b
 void         answer_undone(struct core *core, struct session *session, uint64_t request);
 void         session_untie(struct core *core, struct session *session, struct object *object);
 void         session_objects_end(struct core *core, struct session *session);
+
+/* ---- snapshot_objects.c: what snapshot.c has of shared objects ---- */
+void snapshot_put_meta_objects(const struct core *core, struct buffer *out);
+bool snapshot_load_meta_objects(struct core *core, struct reader *in);
+void snapshot_put_objects(const struct core *core, struct buffer *out);
+void snapshot_checkpoint_objects(struct core *core, core_object_fn *each, void *context);
+bool snapshot_load_object(struct core *core, uint32_t kind, uint64_t id, struct slice bytes);
+/* All are loaded: what waited for others.  False when something is missing. */
+bool snapshot_objects_link(struct core *core);
+void snapshot_session_gone(struct core *core, struct session *session);
 
 #endif

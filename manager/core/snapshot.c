@@ -15,6 +15,7 @@
  *    checkpoint writes the chunks from the last one that was not full.
  */
 #include "apply.h"
+#include "object.h"
 
 enum { OBJECT_VERSION = 1, META_VERSION = 2, CHUNK_SHIFT = 24 };
 

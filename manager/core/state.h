@@ -242,12 +242,12 @@ struct session {
     struct list      waits;        /* (v) struct wait, in the order in which they came */
     struct map       wait_map;     /* (v) by request */
     struct list      ties_dirty, answers_dirty;    /* (v) */
-    bool             ties_stored, answers_stored;  /* (v) */
     uint64_t         heard_ms;     /* (v) */
     uint32_t         pid;          /* (v) */
     bool             connected, slow;  /* (v) */
     bool             reborn;       /* (v) resumed by another process than it had */
     bool             stub, stored; /* (v) as in struct job */
+    bool             ties_stored, answers_stored;  /* (v) */
     char             host[NAME_BYTES_MAX + 1];  /* (v) */
 };
 
@@ -327,13 +327,11 @@ struct core {
     struct class **class_slots;    /* (d) by slot, NULL = free */
     uint32_t     class_slot_count, class_slot_capacity;
     uint64_t     object_last, tie_last, body_owner_last;
-    struct map   objects;          /* by id (d) */
-    struct map   object_names;     /* by number of the name (d) */
+    struct map   objects, object_names;    /* (d) by id, by number of the name */
     struct map   ties;             /* by hash of session and object (d) */
     struct order object_order;     /* (d) that have names; object_lost of them are gone */
     uint32_t     object_lost;
-    uint64_t     object_bytes;     /* (d) of the content of all */
-    uint64_t     answer_bytes;     /* (d) of all kept answers */
+    uint64_t     object_bytes, answer_bytes;       /* (d) of all contents, all kept answers */
     struct map   loose_bodies;     /* owners of bodies of transient objects: what a restart drops */
     struct task *task_free;        /* (v) linked by job_link.next */
     void       **slabs;
@@ -355,26 +353,22 @@ struct core {
     uint64_t     reserve_at_ms;    /* look for a worker to reserve; UINT64_MAX: no need */
     uint64_t     served;           /* of the owner served last */
     struct list  touched;
-    struct list  dirty_jobs, dirty_sessions;
+    struct list  dirty_jobs, dirty_sessions, dirty_objects, dirty_ties, dirty_answers;
     bool         dirty;            /* ids or epoch changed */
     struct buffer gone;            /* u32 kind, u64 id of objects to drop */
     struct map   watched;          /* (job, index) -> ring of watches */
     struct buffer watch_news;      /* keys of leased tasks whose workers must hear of followers */
-    struct list  objects_touched;  /* lanes to be looked at */
-    struct list  waits_woken;
+    struct list  objects_touched, waits_woken;     /* to be looked at */
     struct list  objects_dead;     /* to be freed */
     struct buffer dying;           /* ids: perhaps nobody needs them any more */
-    struct list  dirty_objects, dirty_ties, dirty_answers;
     struct heap  wait_ends, alarms;    /* by now_ms, and by the wall clock */
-    uint64_t     wait_last;        /* place given out last */
-    uint64_t     wait_bytes;       /* of all waits */
+    uint64_t     wait_last, wait_bytes;    /* place given out last; of all waits */
     uint32_t     wait_count;
     struct wait *wait_hint;        /* the one that came back last */
-    struct list *settle_at;        /* the lane link that is looked at next */
+    struct list *settle_at;        /* the lane link to be looked at next */
     struct did  *did;              /* the fact being applied: object.c */
     const struct object *deciding; /* the object of the decide that runs */
-    struct buffer bodies_gone;     /* owners to be dropped from the store with this turn */
-    struct buffer loose_news;      /* u64 owner, u64 gone: facts to be recorded */
+    struct buffer bodies_gone, loose_news; /* u64 owners; u64 owner, u64 gone: by objects_settle */
     uint64_t     loose_last;       /* owners given to transient objects in this epoch */
     bool         bad;              /* a noun refused a fact */
     struct buffer loaded;          /* objects that wait for all others: snapshot_objects.c */
@@ -573,24 +567,12 @@ void apply_record(struct core *core, const struct record *record);
 enum object_kind {
     OBJECT_META = 1, OBJECT_SESSION = 2, OBJECT_JOB = 3,
     OBJECT_REFS = 4,               /* .. 4 + REFS_KINDS - 1; id = job << 24 | chunk */
-    OBJECT_HEAD = 8,               /* a shared object */
-    OBJECT_PIECE = 9,              /* id = object << 24 | piece */
-    OBJECT_TIES = 10,              /* of a session */
-    OBJECT_ANSWERS = 11,           /* kept for a session */
+    OBJECT_HEAD = 8, OBJECT_PIECE = 9,     /* of a shared object; id = object << 24 | piece */
+    OBJECT_TIES = 10, OBJECT_ANSWERS = 11, /* of a session */
 };
 void snapshot_put_all(const struct core *core, struct buffer *out);
 void snapshot_gone(struct core *core, uint32_t kind, uint64_t id);
 void snapshot_job_gone(struct core *core, const struct job *job);
-
-/* ---- snapshot_objects.c: what snapshot.c has of shared objects ---- */
-void snapshot_put_meta_objects(const struct core *core, struct buffer *out);
-bool snapshot_load_meta_objects(struct core *core, struct reader *in);
-void snapshot_put_objects(const struct core *core, struct buffer *out);
-void snapshot_checkpoint_objects(struct core *core, core_object_fn *each, void *context);
-bool snapshot_load_object(struct core *core, uint32_t kind, uint64_t id, struct slice bytes);
-/* All are loaded: what waited for others.  False when something is missing. */
-bool snapshot_objects_link(struct core *core);
-void snapshot_session_gone(struct core *core, struct session *session);
 
 /* ---- handlers of messages, one table in core.c ---- */
 struct step {
