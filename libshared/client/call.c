@@ -54,6 +54,7 @@ call_submit(struct muster_session *session, struct call *call, uint32_t timeout_
     call->session = session;
     call->deadline_ms = deadline_after(timeout_ms);
     call_number(call, ++session->request_last);
+    session->objects.plain_last = call->request;
     map_put(&session->calls, call->request, call);
     if (call->deadline_ms != CLIENT_NEVER) {
         call->deadline.key = call->deadline_ms;

@@ -47,11 +47,14 @@ typedef void call_piece(struct call *call, uint16_t type, struct slice body);
 typedef bool call_retry(const struct call *call, muster_err code);
 /* What some calls do besides. */
 struct call_hooks {
-    /* It goes on the wire now, perhaps again (call->sends > 0). */
+    /* It goes on the wire as soon as there is room, perhaps again (call->sends > 0). */
     void (*sending)(struct call *call, uint64_t now_ms);
     /* Its deadline has come.  True: it has another now; else it ends with
      * call->error, or as timed out when that is not set. */
     bool (*expired)(struct call *call, uint64_t now_ms);
+    /* Shall it, and all behind it, stay unsent for now?  Whatever ends that runs in the
+     * session's thread. */
+    bool (*holds)(const struct call *call);
 };
 
 struct call {
@@ -148,6 +151,9 @@ struct objects {
     uint64_t    answered_max;    /* the highest number that was answered */
     uint32_t    answers;         /* since the last SEEN */
     uint32_t    excepted;        /* in the last SEEN */
+    uint64_t    plain_last;      /* the last call that is no batch (queue_async.c) */
+    uint64_t    puts_last;       /* the last batch of puts, of acknowledgements */
+    uint64_t    acks_last;
     uint64_t    seen_at_ms;      /* SEEN goes alone then; CLIENT_NEVER: nothing to tell */
 };
 

@@ -29,6 +29,12 @@ struct handle {
     enum wire_noun         noun;
 };
 
+/* A request whose answer has not arrived. */
+struct asked {
+    struct list link;
+    uint64_t    request;
+};
+
 /* `open` NULL: a new anonymous one.  `initial` may be empty.  On an error nothing is
  * open.  *opened_out (may be NULL) says which settings it has. */
 muster_err handle_open(struct muster_session *session, enum wire_noun noun,
@@ -39,6 +45,9 @@ muster_err handle_open(struct muster_session *session, enum wire_noun noun,
 void       handle_again(const struct handle *handle, struct handle *handle_out);
 /* Returns at once; what the session held there is freed soon. */
 void       handle_close(struct handle *handle);
+/* One number that the session remembers with the object, for one thread: 0 for others. */
+void       handle_set_note(const struct handle *handle, uint64_t thread, uint64_t note);
+uint64_t   handle_note(const struct handle *handle, uint64_t thread);
 
 /* ---- blocking ----
  * `object` and `wait_ms` of the request are filled in here; key and value are
@@ -57,6 +66,14 @@ muster_err handle_do_number(struct handle *handle, const struct msg_object_do *m
 muster_err handle_do_bytes(struct handle *handle, const struct msg_object_do *m,
                            uint32_t timeout_ms, struct muster_bytes *bytes_out,
                            struct muster_error *error);
+/* The answer does not count as seen before handle_seen(): what it gave can go back. */
+muster_err handle_do_unseen(struct handle *handle, const struct msg_object_do *m,
+                            uint32_t timeout_ms, struct ask *answer_out, struct asked *held_out,
+                            struct muster_error *error);
+void       handle_seen(struct handle *handle, struct asked *held);
+/* For ever, and through muster_session_interrupt(). */
+muster_err handle_do_through(struct handle *handle, const struct msg_object_do *m,
+                             struct ask *answer_out, struct muster_error *error);
 /* Verbs that BODY answers: answer_out->m.body. */
 muster_err handle_read(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
                        struct ask *answer_out, struct muster_error *error);
@@ -68,19 +85,24 @@ struct object_call;
  * submit calls, post callbacks, and free its own with object_call_free(). */
 typedef void object_call_done(struct object_call *call);
 
-/* A request whose answer has not arrived. */
-struct asked {
-    struct list link;
-    uint64_t    request;
+/* Of calls that take more in while they lie unsent. */
+struct object_call_lazy {
+    /* It goes on the wire now, for the first time: the request, as it is now. */
+    void (*seal)(struct object_call *call, struct msg_object_do *m_out);
+    /* Shall it (and what is behind it) stay a while?  NULL: never. */
+    bool (*holds)(const struct object_call *call);
 };
 
 struct object_call {
     struct call         call;            /* its context is the owner's */
+    const struct object_call_lazy *lazy; /* may be NULL */
     object_call_done   *done;
     struct asked        asked;
+    struct asked       *held;            /* stays asked there; NULL: no */
     enum wire_verb_kind kind;
     uint8_t             verb;
     uint64_t            wait_until_ms;   /* CLIENT_NEVER: for ever */
+    uint64_t            object;
     uint64_t            generation;      /* in which it ended */
     bool                late;            /* has its grace already */
 };
@@ -92,6 +114,8 @@ void       object_call_submit(struct object_call *call, const struct handle *han
 /* In done() or later: its answer, or its error. */
 muster_err object_call_answer(const struct object_call *call, struct msg_object_done *done_out,
                               struct muster_error *error);
+/* It must end earlier than it was to.  With the lock held, before it was sent. */
+void       object_call_hasten(struct object_call *call, uint64_t until_ms);
 /* Forget it; done() will not run.  What is granted later goes back.  With the lock held. */
 void       object_call_give_up(struct object_call *call);
 void       object_call_free(struct object_call *call);
@@ -122,6 +146,8 @@ void      *bytes_copy(struct slice bytes);
 /* Append a block of them.  TOO_LARGE: one of them, or all together. */
 muster_err block_of(const struct slice *items, size_t count, struct buffer *block_out,
                     struct muster_error *error);
+/* What is left of a time-out that ends then; MUSTER_FOREVER of CLIENT_NEVER. */
+uint32_t   left_until(uint64_t until_ms);
 /* Has muster_session_interrupt() been called since?  For calls of several steps, which
  * take `since` from session->interrupts when they begin. */
 muster_err interrupted_since(struct muster_session *session, uint64_t since,

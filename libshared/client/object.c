@@ -26,12 +26,20 @@ static_assert((int)MUSTER_OPEN_OLD + 1 == (int)OPEN_COUNT, "public modes are tho
 /* One object that this session has open. */
 struct opened {
     uint64_t handles;
+    uint64_t thread, note;       /* see handle_note() */
 };
 
 struct closing {
     struct call call;
     struct list link;
     uint64_t    object;
+};
+
+/* An OPEN.  It is never cancelled, since that would close what other handles use: when
+ * its caller is gone it is closed like a handle. */
+struct opening {
+    struct object_call call;
+    bool               left;
 };
 
 /* What a caller who was interrupted still wants to know. */
@@ -141,6 +149,14 @@ asked_remove(struct asked *asked)
         list_remove(&asked->link);
 }
 
+static void
+asked_move(struct asked *from, struct asked *to)
+{
+    to->request = from->request;
+    list_append(&from->link, &to->link);        /* in front of it */
+    list_remove(&from->link);
+}
+
 /* An answer came that the manager keeps until it hears so. */
 static void
 seen_count(struct muster_session *session, uint64_t request)
@@ -228,10 +244,8 @@ giveup_begin(struct object_call *call)
     union wire_any m = { .object_cancel = { .request = call->call.request } };
 
     giveup->asked.request = call->call.request;
-    if (list_linked(&call->asked.link)) {
-        list_append(&call->asked.link, &giveup->asked.link);     /* in front of it */
-        list_remove(&call->asked.link);
-    }
+    if (list_linked(&call->asked.link))
+        asked_move(&call->asked, &giveup->asked);
     call->call.once = true;
     giveup->cancel.done = giveup_done;
     giveup->cancel.bound = true;
@@ -253,15 +267,36 @@ object_call_give_up(struct object_call *call)
 
 /* ---- calls ---- */
 
+static bool
+object_waits(const struct object_call *call)
+{
+    return call->kind == VERB_WAIT || call->kind == VERB_LOOK;
+}
+
+static void
+object_seal(struct object_call *call)
+{
+    union wire_any m = { .object_do = { .verb = call->verb } };
+
+    call->lazy->seal(call, &m.object_do);
+    m.object_do.object = call->object;
+    m.object_do.wait_ms = object_waits(call) ? UINT32_MAX : 0;
+    buffer_clear(&call->call.message);
+    wire_put_any(&call->call.message, MSG_TYPE_OBJECT_DO, call->call.request, &m);
+    call->lazy = NULL;
+}
+
 /* A wait that is asked for again waits for what is left of it. */
 static void
 object_sending(struct call *call, uint64_t now_ms)
 {
-    const struct object_call *mine = CONTAINER(call, struct object_call, call);
-    uint64_t                  left_ms;
+    struct object_call *mine = CONTAINER(call, struct object_call, call);
+    bool                sealed = mine->lazy != NULL;
+    uint64_t            left_ms;
 
-    if (call->sends == 0 || mine->wait_until_ms == CLIENT_NEVER ||
-        (mine->kind != VERB_WAIT && mine->kind != VERB_LOOK))
+    if (sealed)
+        object_seal(mine);
+    if ((call->sends == 0 && !sealed) || mine->wait_until_ms == CLIENT_NEVER || !object_waits(mine))
         return;
     left_ms = mine->wait_until_ms > now_ms ? mine->wait_until_ms - now_ms : 0;
     write_u32_at(&call->message, WAIT_MS_AT, (uint32_t)left_ms);
@@ -301,18 +336,31 @@ object_expired(struct call *call, uint64_t now_ms)
     return true;
 }
 
-static const struct call_hooks object_hooks = { object_sending, object_expired };
+static bool
+object_holds(const struct call *call)
+{
+    const struct object_call *mine = CONTAINER(call, struct object_call, call);
+
+    return mine->lazy != NULL && mine->lazy->holds != NULL && mine->lazy->holds(mine);
+}
+
+static const struct call_hooks object_hooks = { object_sending, object_expired, object_holds };
 
 static void
 object_ended(struct call *call)
 {
     struct object_call *mine = CONTAINER(call, struct object_call, call);
 
-    asked_remove(&mine->asked);
+    if (mine->held != NULL && call->error.code == MUSTER_OK && list_linked(&mine->asked.link)) {
+        asked_move(&mine->asked, mine->held);
+    } else {
+        asked_remove(&mine->asked);
+        mine->held = NULL;
+    }
     mine->generation = call->session->objects.generation;
     /* An error of the manager may be kept as well.  One of our own is told in a
      * session that is gone, or of a request that was given up. */
-    if (!call->once && call->sends > 0 && (mine->kind == VERB_WRITE || mine->kind == VERB_WAIT))
+    if (mine->held == NULL && !call->once && call->sends > 0 && (mine->kind == VERB_WRITE || mine->kind == VERB_WAIT))
         seen_count(call->session, call->request);
     mine->done(mine);
 }
@@ -321,12 +369,15 @@ object_ended(struct call *call)
 static void
 object_submit(struct muster_session *session, struct object_call *call, uint32_t timeout_ms)
 {
-    bool waits = call->kind == VERB_WAIT || call->kind == VERB_LOOK;
+    bool waits = object_waits(call);
 
     call->call.done = object_ended;
     call->call.hooks = &object_hooks;
     call->call.bound = true;
     call->wait_until_ms = deadline_after(timeout_ms);
+    /* A condition answers when the lock is held again, however long that takes. */
+    if (waits && call->verb == VERB_CONDITION_WAIT)
+        timeout_ms = MUSTER_FOREVER;
     /* What does not wait has the time of an answer, whatever its time-out. */
     call->late = !waits && timeout_ms >= OBJECT_GRACE_MS;
     call_submit(session, &call->call, timeout_ms);
@@ -366,6 +417,7 @@ object_make(struct object_call *call, const struct handle *handle, const struct 
     assert(rule->kind != VERB_NONE);
     call->kind = rule->kind;
     call->verb = m->verb;
+    call->object = handle->object;
     all.object_do.object = handle->object;
     all.object_do.wait_ms = rule->kind == VERB_WAIT || rule->kind == VERB_LOOK ? timeout_ms : 0;
     call_make(&call->call, MSG_TYPE_OBJECT_DO, &all);
@@ -382,6 +434,16 @@ object_call_submit(struct object_call *call, const struct handle *handle,
     object_submit(handle->session, call, err ? 0 : timeout_ms);
     if (err)
         object_doom(call, &error);
+}
+
+void
+object_call_hasten(struct object_call *call, uint64_t until_ms)
+{
+    assert(call->lazy != NULL && call->call.sends == 0);
+    if (until_ms >= call->wait_until_ms)
+        return;
+    call->wait_until_ms = until_ms;
+    call_defer(&call->call, until_ms);
 }
 
 muster_err
@@ -444,15 +506,20 @@ object_interrupted(struct muster_session *session, struct waiter *waiter, struct
     return MUSTER_ERR_INTERRUPTED;
 }
 
-/* Submitted already. */
+/* Submitted already.  `through`: interruptions do not count. */
 static muster_err
 object_wait(struct muster_session *session, struct waiter *waiter, struct object_call *call,
-            const char *what, struct muster_error *error)
+            const char *what, bool through, struct muster_error *error)
 {
     muster_err err = MUSTER_OK;
 
-    while (!err && call->call.state != CALL_DONE)
+    while (!err && call->call.state != CALL_DONE) {
+        if (through)
+            waiter->interrupts = atomic_load(&session->interrupts);
         err = waiter_wait(session, waiter, CLIENT_NEVER);
+        if (through)
+            err = MUSTER_OK;
+    }
     if (err && call->call.state != CALL_DONE)
         err = object_interrupted(session, waiter, call);
     else
@@ -490,13 +557,21 @@ do_check(const struct msg_object_do *m, struct muster_error *error)
     return MUSTER_OK;
 }
 
+/* How a blocking call differs from the plain ones. */
+struct manner {
+    uint16_t      answer_type;
+    bool          through;       /* interruptions do not count */
+    struct asked *held;          /* see handle_do_unseen() */
+};
+
 static muster_err
-handle_ask(struct handle *handle, const struct msg_object_do *m, uint16_t answer_type,
+handle_ask(struct handle *handle, const struct msg_object_do *m, const struct manner *manner,
            uint32_t timeout_ms, struct ask *answer_out, struct muster_error *error)
 {
     struct muster_session *session = handle->session;
     struct waiter          waiter;
-    struct object_call     call = { .done = object_wake, .call.context = &waiter };
+    struct object_call     call = { .done = object_wake, .held = manner->held,
+                                    .call.context = &waiter };
     muster_err             err = do_check(m, error);
 
     if (err)
@@ -507,12 +582,13 @@ handle_ask(struct handle *handle, const struct msg_object_do *m, uint16_t answer
     if (!err) {
         waiter_begin(session, &waiter, &call);
         object_submit(session, &call, timeout_ms);
-        err = object_wait(session, &waiter, &call, wire_verb_rule(m->verb)->name, error);
+        err = object_wait(session, &waiter, &call, wire_verb_rule(m->verb)->name,
+                          manner->through, error);
         waiter_end(&waiter);
     }
     pthread_mutex_unlock(&session->lock);
     if (!err)
-        err = object_take(&call, answer_type, answer_out, error);
+        err = object_take(&call, manner->answer_type, answer_out, error);
     if (err)
         ask_free(answer_out);
     object_call_free(&call);
@@ -523,14 +599,51 @@ muster_err
 handle_do(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
           struct ask *answer_out, struct muster_error *error)
 {
-    return handle_ask(handle, m, MSG_TYPE_OBJECT_DONE, timeout_ms, answer_out, error);
+    static const struct manner plain = { MSG_TYPE_OBJECT_DONE, false, NULL };
+
+    return handle_ask(handle, m, &plain, timeout_ms, answer_out, error);
+}
+
+muster_err
+handle_do_through(struct handle *handle, const struct msg_object_do *m, struct ask *answer_out,
+                  struct muster_error *error)
+{
+    static const struct manner through = { MSG_TYPE_OBJECT_DONE, true, NULL };
+
+    return handle_ask(handle, m, &through, MUSTER_FOREVER, answer_out, error);
+}
+
+muster_err
+handle_do_unseen(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
+                 struct ask *answer_out, struct asked *held_out, struct muster_error *error)
+{
+    const struct manner unseen = { MSG_TYPE_OBJECT_DONE, false, held_out };
+
+    *held_out = (struct asked){ 0 };
+    return handle_ask(handle, m, &unseen, timeout_ms, answer_out, error);
+}
+
+void
+handle_seen(struct handle *handle, struct asked *held)
+{
+    struct muster_session *session = handle->session;
+
+    pthread_mutex_lock(&session->lock);
+    if (list_linked(&held->link)) {
+        asked_remove(held);
+        seen_count(session, held->request);
+        session_wake(session);
+    }
+    pthread_mutex_unlock(&session->lock);
 }
 
 muster_err
 handle_read(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
             struct ask *answer_out, struct muster_error *error)
 {
-    return handle_ask(handle, m, MSG_TYPE_BODY, timeout_ms, answer_out, error);
+    static const struct manner read = { MSG_TYPE_BODY, false, NULL };
+
+    return handle_ask(handle, m, &read, timeout_ms, answer_out, error);
 }
 
 muster_err
@@ -567,6 +680,17 @@ handle_do_bytes(struct handle *handle, const struct msg_object_do *m, uint32_t t
     bytes_of_answer(&answer.m.object_done, bytes_out);
     ask_free(&answer);
     return MUSTER_OK;
+}
+
+uint32_t
+left_until(uint64_t until_ms)
+{
+    uint64_t now_ms;
+
+    if (until_ms == CLIENT_NEVER)
+        return MUSTER_FOREVER;
+    now_ms = clock_now_ms();
+    return now_ms >= until_ms ? 0 : (uint32_t)(until_ms - now_ms);
 }
 
 muster_err
@@ -642,44 +766,80 @@ handle_again(const struct handle *handle, struct handle *handle_out)
     *handle_out = *handle;
 }
 
+static void
+opened_drop(struct muster_session *session, uint64_t object)
+{
+    struct objects *objects = &session->objects;
+    struct opened  *opened = map_get(&objects->opened, object);
+    struct closing *closing;
+
+    if (opened == NULL || --opened->handles > 0)
+        return;
+    free(map_remove(&objects->opened, object));
+    closing = base_alloc(sizeof(*closing));
+    closing->object = object;
+    list_append(&objects->closing, &closing->link);
+}
+
 void
 handle_close(struct handle *handle)
 {
     struct muster_session *session = handle->session;
-    struct objects        *objects;
-    struct opened         *opened;
 
     if (session == NULL)
         return;
-    objects = &session->objects;
     pthread_mutex_lock(&session->lock);
-    opened = map_get(&objects->opened, handle->object);
     /* In another session of the manager it is closed already. */
-    if (handle->generation == objects->generation && opened != NULL && --opened->handles == 0) {
-        struct closing *closing = base_alloc(sizeof(*closing));
-
-        free(map_remove(&objects->opened, handle->object));
-        closing->object = handle->object;
-        list_append(&objects->closing, &closing->link);
-        closing_go(session);
-    }
+    if (handle->generation == session->objects.generation)
+        opened_drop(session, handle->object);
+    closing_go(session);
     pthread_mutex_unlock(&session->lock);
     *handle = (struct handle){ 0 };
 }
 
+void
+handle_set_note(const struct handle *handle, uint64_t thread, uint64_t note)
+{
+    struct muster_session *session = handle->session;
+    struct opened         *opened;
+
+    pthread_mutex_lock(&session->lock);
+    opened = map_get(&session->objects.opened, handle->object);
+    if (opened != NULL && handle->generation == session->objects.generation) {
+        opened->thread = thread;
+        opened->note = note;
+    }
+    pthread_mutex_unlock(&session->lock);
+}
+
+uint64_t
+handle_note(const struct handle *handle, uint64_t thread)
+{
+    struct muster_session *session = handle->session;
+    const struct opened   *opened;
+    uint64_t               note = 0;
+
+    pthread_mutex_lock(&session->lock);
+    opened = map_get(&session->objects.opened, handle->object);
+    if (opened != NULL && handle->generation == session->objects.generation &&
+        opened->thread == thread)
+        note = opened->note;
+    pthread_mutex_unlock(&session->lock);
+    return note;
+}
+
 /* No CLOSE is under way now, and none is begun until the OPEN is answered. */
 static muster_err
-open_enter(struct muster_session *session, struct waiter *waiter, uint64_t deadline_ms,
+open_enter(struct muster_session *session, struct waiter *waiter, uint64_t until_ms,
            struct muster_error *error)
 {
     struct objects *objects = &session->objects;
     muster_err      err = object_check(session, NULL, error);
 
     while (!err && (objects->closes > 0 || !list_empty(&objects->closing))) {
-        err = waiter_wait(session, waiter, deadline_ms);
+        err = waiter_wait(session, waiter, until_ms);
         if (err)
-            return error_set(error, err, "what was closed before has not been answered by %s",
-                             session->address);
+            return session_wait_error(session, err, "the end of what was closed before", 0, error);
         err = object_check(session, NULL, error);
     }
     if (!err)
@@ -687,18 +847,81 @@ open_enter(struct muster_session *session, struct waiter *waiter, uint64_t deadl
     return err;
 }
 
-/* When the session ended meanwhile, the handle is one of the old. */
+static void
+opening_done(struct object_call *call)
+{
+    struct opening        *opening = CONTAINER(call, struct opening, call);
+    struct muster_session *session = call->call.session;
+    union wire_any         m;
+    bool opened = call_answer(&call->call, MSG_TYPE_OBJECT_OPENED, &m, NULL) == MUSTER_OK;
+
+    session->objects.opens--;
+    if (opened)
+        opened_count(&session->objects, m.object_opened.object);
+    if (!opening->left) {
+        object_wake(call);
+    } else {
+        if (opened)
+            opened_drop(session, m.object_opened.object);
+        object_call_free(call);
+        free(opening);
+    }
+    closing_go(session);
+}
+
+/* It goes on without its caller. */
 static muster_err
-open_count(struct muster_session *session, const struct object_call *call,
-           struct msg_object_opened *opened_out, struct muster_error *error)
+opening_leave(struct muster_session *session, struct opening *opening, muster_err err,
+              uint32_t timeout_ms, struct muster_error *error)
+{
+    if (opening->call.call.sends == 0) {
+        object_call_give_up(&opening->call);
+        session->objects.opens--;
+        closing_go(session);
+        object_call_free(&opening->call);
+        free(opening);
+    } else {
+        opening->left = true;
+    }
+    return session_wait_error(session, err, "the object to be opened", timeout_ms, error);
+}
+
+/* OK: it is answered, and the caller's to free. */
+static muster_err
+opening_wait(struct muster_session *session, struct waiter *waiter, struct opening *opening,
+             uint32_t timeout_ms, struct muster_error *error)
+{
+    uint64_t   until_ms = deadline_after(timeout_ms);
+    muster_err err = MUSTER_OK;
+
+    while (!err && opening->call.call.state != CALL_DONE) {
+        err = waiter_wait(session, waiter, until_ms);
+        if (err == MUSTER_ERR_TIMEOUT && timeout_ms < OBJECT_GRACE_MS &&
+            session->machine.state == MACHINE_READY) {
+            until_ms += OBJECT_GRACE_MS - timeout_ms;
+            timeout_ms = OBJECT_GRACE_MS;
+            err = MUSTER_OK;
+        }
+    }
+    if (opening->call.call.state == CALL_DONE)
+        return MUSTER_OK;
+    return opening_leave(session, opening, err, timeout_ms, error);
+}
+
+static muster_err
+opening_result(const struct object_call *call, struct handle *handle_out,
+               struct msg_object_opened *opened_out, struct muster_error *error)
 {
     union wire_any m;
     muster_err     err = call_answer(&call->call, MSG_TYPE_OBJECT_OPENED, &m, error);
 
     if (err)
         return err;
-    if (call->generation == session->objects.generation)
-        opened_count(&session->objects, m.object_opened.object);
+    /* When the session ended since, the handle is one of the old. */
+    *handle_out = (struct handle){ .session = call->call.session,
+                                   .object = m.object_opened.object,
+                                   .generation = call->generation,
+                                   .noun = (enum wire_noun)m.object_opened.noun };
     *opened_out = m.object_opened;
     return MUSTER_OK;
 }
@@ -708,30 +931,32 @@ open_once(struct muster_session *session, const struct msg_object_open *m, uint3
           struct handle *handle_out, struct msg_object_opened *opened_out,
           struct muster_error *error)
 {
-    union wire_any     any = { .object_open = *m };
-    struct waiter      waiter;
-    struct object_call call = { .done = object_wake, .kind = VERB_WRITE,
-                                .call.context = &waiter };
-    muster_err         err;
+    struct opening *opening = base_alloc(sizeof(*opening));
+    union wire_any  any = { .object_open = *m };
+    struct waiter   waiter;
+    muster_err      err;
 
-    call_make(&call.call, MSG_TYPE_OBJECT_OPEN, &any);
+    opening->call.done = opening_done;
+    opening->call.call.context = &waiter;
+    opening->call.kind = VERB_WRITE;
+    call_make(&opening->call.call, MSG_TYPE_OBJECT_OPEN, &any);
     pthread_mutex_lock(&session->lock);
     waiter_begin(session, &waiter, &session->objects);
     err = open_enter(session, &waiter, deadline_after(timeout_ms), error);
-    if (!err) {
-        object_submit(session, &call, timeout_ms);
-        err = object_wait(session, &waiter, &call, "the object to be opened", error);
-        session->objects.opens--;
-        if (!err)
-            err = open_count(session, &call, opened_out, error);
-        closing_go(session);
+    if (err) {
+        object_call_free(&opening->call);
+        free(opening);
+    } else {
+        object_submit(session, &opening->call, MUSTER_FOREVER);
+        err = opening_wait(session, &waiter, opening, timeout_ms, error);
+        if (!err) {
+            err = opening_result(&opening->call, handle_out, opened_out, error);
+            object_call_free(&opening->call);
+            free(opening);
+        }
     }
     waiter_end(&waiter);
     pthread_mutex_unlock(&session->lock);
-    if (!err)
-        *handle_out = (struct handle){ session, opened_out->object, call.generation,
-                                       opened_out->noun };
-    object_call_free(&call);
     return err;
 }
 

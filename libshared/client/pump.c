@@ -122,10 +122,12 @@ pump_send(struct muster_session *session, uint64_t now_ms)
         at = at->next;
         if (call->not_before_ms > now_ms)
             continue;
+        if (call->hooks != NULL && call->hooks->holds(call))
+            break;
+        if (call->hooks != NULL)
+            call->hooks->sending(call, now_ms);
         if (!pump_room(session, call->message.bytes))
             return;
-        if (call->hooks != NULL && call->hooks->sending != NULL)
-            call->hooks->sending(call, now_ms);
         buffer_append_slice(&session->frame, buffer_slice(&call->message));
         session->frame_messages++;
         call->sends++;
@@ -347,8 +349,7 @@ pump_deadlines(struct muster_session *session, uint64_t now_ms)
         struct call        *call = CONTAINER(first, struct call, deadline);
         struct muster_error error;
 
-        if (call->hooks != NULL && call->hooks->expired != NULL &&
-            call->hooks->expired(call, now_ms))
+        if (call->hooks != NULL && call->hooks->expired(call, now_ms))
             continue;
         error = call->error;
         if (error.code == MUSTER_OK && session->machine.state == MACHINE_READY)
@@ -377,8 +378,13 @@ pump_poll_ms(const struct muster_session *session, uint64_t now_ms)
     if (session->frame_stuck)
         wake_ms = earlier(wake_ms, now_ms + PUMP_STUCK_MS);
     else if (session->machine.state == MACHINE_READY) {
-        for (struct list *at = session->unsent.next; at != &session->unsent; at = at->next)
-            wake_ms = earlier(wake_ms, CONTAINER(at, struct call, link)->not_before_ms);
+        for (struct list *at = session->unsent.next; at != &session->unsent; at = at->next) {
+            const struct call *call = CONTAINER(at, struct call, link);
+
+            if (call->hooks != NULL && call->hooks->holds(call))
+                break;
+            wake_ms = earlier(wake_ms, call->not_before_ms);
+        }
         wake_ms = earlier(wake_ms, session->objects.seen_at_ms);
     }
     if (session->closing)
