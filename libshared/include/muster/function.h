@@ -173,7 +173,7 @@ muster_call_fail(struct muster_call *call, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    call->table->fail(call, format, args);
+    (call->table->fail)(call, format, args);     /* some headers define fail() */
     va_end(args);
 }
 
