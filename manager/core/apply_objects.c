@@ -49,7 +49,7 @@ bool
 check_object_made(const struct core *core, const struct record_object_made *it)
 {
     return it->object == core->object_last + 1 &&
-           it->object < (uint64_t)1 << (64 - OBJECT_PIECE_SHIFT) &&
+           it->object < (uint64_t)1 << (63 - OBJECT_PIECE_SHIFT) &&
            it->name.bytes <= NAME_BYTES_MAX && it->owner.bytes <= NAME_BYTES_MAX &&
            it->transient <= 1 && it->value.bytes <= VALUE_BYTES_MAX &&
            (it->name.bytes == 0 || object_named(core, it->name) == NULL) &&

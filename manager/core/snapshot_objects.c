@@ -287,7 +287,7 @@ load_head(struct core *core, uint64_t id, struct reader *in)
     uint64_t                 a, b, refs;
     uint8_t                  noun, transient;
 
-    if (id == 0 || id >> (64 - OBJECT_PIECE_SHIFT) != 0 || object_find(core, id) != NULL ||
+    if (id == 0 || id >> (63 - OBJECT_PIECE_SHIFT) != 0 || object_find(core, id) != NULL ||
         read_u8(in) != OBJECT_VERSION)
         return false;
     noun = read_u8(in);
