@@ -717,7 +717,8 @@ static const struct story order_stories[] = {
       "A put = INVALID; A put long:0 = 1; B get 1 = ," },
     { "at least one", 0, false, "B get 0 = INVALID; B res 0 = INVALID; A done 0 = INVALID" },
     { "bad numbers", 0, false,
-      "A put a +p1001 = INVALID; A put a +d2073600001 = INVALID; A put a +t99999999999999 = INVALID;"
+      "A put a +p1001 = INVALID; A put a +d2073600001 = INVALID;"
+      "A put a +t99999999999999 = INVALID;"
       "B res 1 +t86400001 = INVALID; B ack = INVALID; B get 1 +t5 = INVALID; A size 7 = INVALID" },
     { "for people", 3, false,
       "A put a b; A put c +d50; B get 1 = a; A list = 2: 1 ready, 1 delayed, 1 given, "
@@ -727,7 +728,8 @@ static const struct story order_stories[] = {
 
 static const struct story wait_stories[] = {
     { "getters are served in the order in which they came", 0, false,
-      "B get 1 +w = ...; C get 1 +w = ...; A put a = 1; B hears = a; C waits; A put b; C hears = b" },
+      "B get 1 +w = ...; C get 1 +w = ...; A put a = 1; B hears = a; C waits; A put b;"
+      "C hears = b" },
     { "one put serves several getters", 0, false,
       "B get 1 +w = ...; C get 9 +w = ...; A put a b c = 3; B hears = a; C hears = b c" },
     { "who waits is not overtaken by an impatient one", 0, false,
@@ -750,7 +752,8 @@ static const struct story wait_stories[] = {
       "A put a b = 2; B put c = FULL; B put c +w = ...; C get 1 = a; B hears = 2;"
       "C get 9 = b c" },
     { "all of them or none", 3, false,
-      "A put a b; B put c d = FULL; B put c d +w = ...; C get 1 = a; B hears = 3; C get 9 = b c d" },
+      "A put a b; B put c d = FULL; B put c d +w = ...; C get 1 = a; B hears = 3;"
+      "C get 9 = b c d" },
     { "putters are served in the order in which they came", 3, false,
       "A put a b; B put c d +w = ...; C put e = FULL; C put e +w = ...; A get 1 = a; B hears = 3;"
       "C waits; A get 1 = b; C hears = 3; A get 9 = c d e" },
@@ -816,7 +819,8 @@ static const struct story hand_stories[] = {
       "A put a b; B res 2 +t100 = a b; B away; B home; B again = a b; time 100; C get 1 = a'1;"
       "B again = none" },
     { "a repeat does not tell what a later request was given", 0, false,
-      "A put a b c; B res 2 +t100 = a b; time 100; B res 1 = a'1; B again 1 = none; C get 1 = b'1" },
+      "A put a b c; B res 2 +t100 = a b; time 100; B res 1 = a'1; B again 1 = none;"
+      "C get 1 = b'1" },
     { "a repeat tells what is left, and not what a later request was given", 0, false,
       "A put a b; B res 2 +t100 = a b; B ext #2 +t200; time 100; B res 1 = a'1; B again = a'1;"
       "B again 2 = b; C get 1 = EMPTY" },
@@ -846,7 +850,8 @@ static const struct story join_stories[] = {
       "A put a +t100; C join +w = ...; time 100; C hears = ok" },
     { "task done before what it counts", 0, false,
       "A put a +t100; A done 1 = ok; time 100; A size = 0 items, 0 given, 0 unfinished" },
-    { "a join's patience ends", 0, false, "A put a; C join +w100 = ...; time 100; C hears = TIMEOUT" },
+    { "a join's patience ends", 0, false,
+      "A put a; C join +w100 = ...; time 100; C hears = TIMEOUT" },
     { "shutdown: putters fail, getters drain", 0, false,
       "A put a b; A stop; A put c = CLOSED; B get 1 = a; B get 9 = b; B get 1 = CLOSED;"
       "B get 1 +w = CLOSED; A stop = ok" },
@@ -904,7 +909,8 @@ static const struct story large_stories[] = {
       "A put long:20000; B get 1 = large:20000; B seen; B dies; C res 1 = large:20000'1;"
       "C ack #1 = 1; bodies = 1, 1 gone" },
     { "a large item that was got is no task done", 0, false,
-      "A put long:20000; B get 1 = large:20000; B ack #1; A size = 0 items, 0 given, 1 unfinished" },
+      "A put long:20000; B get 1 = large:20000; B ack #1;"
+      "A size = 0 items, 0 given, 1 unfinished" },
     { "the end of its life ends a large item's bodies", 0, false,
       "A put long:20000 +t100; time 100; bodies = 1, 1 gone" },
     { "an unfinished item goes with its session", 0, false,
