@@ -1,6 +1,6 @@
-/* caller.c - call a function for each line of standard input and print what comes back
+/* call_function.c - call a function for each line of standard input and print what comes back
  *
- *   caller FUNCTION [--named NAME=VALUE] [--time-limit MS] [--grace MS] [--output-bytes N]
+ *   call_function FUNCTION [--named NAME=VALUE] [--time-limit MS] [--grace MS] [--output-bytes N]
  *          [--single FILE] [--cancel-first] [--attempts N]
  *
  * One line per result, by index: index, outcome, exit code, result, reason, log, between
@@ -37,7 +37,7 @@ check(muster_err err, const char *what)
 {
     if (!err)
         return;
-    fprintf(stderr, "caller: %s: %s: %s\n", what, muster_err_name(err), error.detail);
+    fprintf(stderr, "call_function: %s: %s: %s\n", what, muster_err_name(err), error.detail);
     exit(1);
 }
 
