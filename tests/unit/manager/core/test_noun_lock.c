@@ -51,6 +51,7 @@ static const struct script_story stories[] = {
       "a1 release > a1:ok\n", false },
     { "lock: a holder that ends hands over, with a larger token", NOUN_LOCK, 0, 0,
       "a1 acquire > a1:token/1\n"
+      "seen a\n"
       "b1 acquire\n"
       "c1 acquire\n"
       "end a > a:ack/0 b1:token/1\n"
@@ -242,6 +243,7 @@ static const struct script_story stories[] = {
       "b1 acquire\n"
       "c1 acquire\n"
       "d1 acquire\n"
+      "seen a\n"
       "lose a\n"
       "expire > b1:token/1 c1:token/0\n", false },
     { "semaphore: a plain one grows by a release of what is not held", NOUN_SEMAPHORE, 1, 0,

@@ -169,6 +169,27 @@ static const struct script_story stories[] = {
       "c1 notify a=1 > c1:1\n"
       "c1 release > c1:ok a1:token\n"
       "end a > a:ack/0 b1:token\n", false },
+    { "condition: one that was notified and never comes back passes it on", NOUN_CONDITION,
+      NOUN_LOCK, 0,
+      "a1 acquire > a1:token/1\n"
+      "a1 wait\n"
+      "b1 acquire > b1:token/1\n"
+      "b1 wait\n"
+      "c1 acquire > c1:token/1\n"
+      "c1 notify a=1 > c1:1\n"
+      "reload\n"
+      "back b\n"
+      "again b1\n"
+      "back c\n"
+      "c1 release > c1:ok\n"
+      "expire > b1:token\n", false },
+    { "condition: has the lock again, never seen, cancelled: let go again", NOUN_CONDITION,
+      NOUN_RLOCK, 0,
+      "a1 acquire > a1:token/1\n"
+      "a1 acquire > a1:same/2\n"
+      "a1 wait wait=0 > a1:token/timeout\n"
+      "b1 acquire\n"
+      "cancel a1 > a:ack/1 b1:token/1\n", false },
     { "condition: a wait that is cancelled leaves without the lock", NOUN_CONDITION, NOUN_LOCK, 0,
       "a1 acquire > a1:token/1\n"
       "a1 wait\n"
