@@ -161,6 +161,35 @@ deleted_key_comes_back_at_the_end(void **state)
     data_free(data);
 }
 
+/* Two pairs of keys of the same hash. */
+static void
+keys_of_one_hash(void **state)
+{
+    static const char *const keys[4] = { "7mohtcOFVz", "c1E51sSEyx", "6a5x-VbtXk", "f_2k7GG-4v" };
+    static const int         order[4] = { 0, 3, 2, 1 };   /* the older of a pair, the younger */
+    struct data             *data = data_new();
+    uint64_t                 dict = dict_new_of(data, "", "");
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_true(map_hash(slice_text(keys[i])) == map_hash(slice_text(keys[i ^ 1])));
+        data_done(data, data->ann, dict_do(dict, VERB_DICT_SET, keys[i], keys[i]));
+    }
+    for (int i = 0; i < 4; i++) {
+        data_done(data, data->ann, dict_do(dict, VERB_DICT_DELETE, keys[order[i]], ""));
+        for (int j = 0; j < 4; j++) {
+            struct told told = data_do(data, data->ann,
+                                       dict_do(dict, VERB_DICT_GET, keys[order[j]], ""));
+
+            assert_int_equal(told.error, j <= i ? MUSTER_ERR_NO_KEY : MUSTER_OK);
+            assert_true(slice_equals_text(told.done.value, j <= i ? "" : keys[order[j]]));
+        }
+        data_reload(data);
+    }
+    assert_string_equal(dict_words(data, dict), "");
+    data_free(data);
+}
+
 /* ---- pages ---- */
 
 static void
@@ -936,6 +965,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deleted_key_comes_back_at_the_end),
+        cmocka_unit_test(keys_of_one_hash),
         cmocka_unit_test(pages_survive_changes),
         cmocka_unit_test(keys_and_values_alone),
         cmocka_unit_test(popped_object_is_open),
