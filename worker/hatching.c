@@ -21,7 +21,11 @@
 #include "log.h"
 #include "module.h"
 
-enum { HATCHING_MS = 60000, HATCHING_FD = 3 };     /* constructors may take a while */
+enum {
+    HATCHING_MS      = 60000,                   /* constructors may take a while */
+    HATCHING_FD      = 3,
+    HATCHING_PROGRAM = HATCHING_FD + HATCH_FDS, /* behind those that a spawned child gets */
+};
 
 /* ---- our own process ---- */
 
@@ -50,15 +54,16 @@ hatchery_process(const struct config *config, const struct spawn_user *user,
 
     /* Locks, lifelines and whatever else main() had open are not for modules. */
     if (hatchery.program >= 0)
-        hatchery.program = fcntl(hatchery.program, F_DUPFD_CLOEXEC, HATCHING_FD + 8);
+        hatchery.program = fcntl(hatchery.program, F_DUPFD_CLOEXEC, HATCHING_PROGRAM + 1);
     if (dup2(socket, HATCHING_FD) < 0 ||
-        (hatchery.program >= 0 && dup2(hatchery.program, HATCHING_FD + 1) < 0))
+        (hatchery.program >= 0 && dup2(hatchery.program, HATCHING_PROGRAM) < 0))
         _exit(71);
     if (hatchery.program >= 0)
-        hatchery.program = HATCHING_FD + 1;
+        hatchery.program = HATCHING_PROGRAM;
     fcntl(HATCHING_FD, F_SETFD, FD_CLOEXEC);
-    fcntl(HATCHING_FD + 1, F_SETFD, FD_CLOEXEC);
-    close_range(HATCHING_FD + 2, ~0u, 0);
+    fcntl(HATCHING_PROGRAM, F_SETFD, FD_CLOEXEC);
+    close_range(HATCHING_FD + 1, HATCHING_PROGRAM - 1, 0);
+    close_range(HATCHING_PROGRAM + 1, ~0u, 0);
     dup2(2, 1);
     /* Functions see of the environment what commands see. */
     environ = (char **)(uintptr_t)command_base_env(environ, user->switches ? user->name : NULL,

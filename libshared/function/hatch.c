@@ -105,8 +105,9 @@ hatch_receive(int socket, int flags, struct hatch *message_out, int fds_out[HATC
     int            fds[HATCH_FDS] = { -1, -1, -1 };
     bool           came, good;
 
+    /* ECONNRESET, once: it died with something of ours unread; its last words follow. */
     if (got < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+        return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? 0 : -1;
     came = take_fds(&message, fds);
     good = got > 0 && decode(slice_of(bytes, (size_t)got), message_out) &&
            came == (message_out->kind == HATCH_MAKE) && (!came || fds_out != NULL);
