@@ -40,5 +40,10 @@ void figure_backlog(const struct bench *bench);
 void figure_latency(const struct bench *bench);
 void figure_memory(const struct bench *bench);
 void figure_lines(const struct bench *bench);
+void figure_objects(const struct bench *bench);
+void figure_scale(const struct bench *bench);
+void figure_queue(const struct bench *bench);
+void figure_pipe(const struct bench *bench);
+void figure_functions(const struct bench *bench);
 
 #endif

@@ -29,6 +29,13 @@ static const struct {
     { "latency", "one submit to its result, beside a round trip and a sync", figure_latency },
     { "memory", "memory of the manager for each queued task", figure_memory },
     { "lines", "a million lines submitted: seconds, and memory of the command", figure_lines },
+    { "objects", "locks, dicts, values, queues one by one, beside Python's managers",
+      figure_objects },
+    { "scale", "their cost with 1, 100, 1,000 sessions, with 1,000,000 items", figure_scale },
+    { "queue", "items put, reserved, acknowledged without waiting, 4 clients", figure_queue },
+    { "pipe", "1 GiB through a pipe, beside raw libzmq", figure_pipe },
+    { "functions", "calls of a function that does nothing, and one call's round trip",
+      figure_functions },
 };
 
 enum { FIGURE_COUNT = sizeof(figures) / sizeof(figures[0]), ROUNDS_DEFAULT = 3 };

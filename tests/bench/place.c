@@ -68,16 +68,23 @@ place_open(struct place *place, const struct bench *bench)
 }
 
 void
-place_worker(struct place *place, uint32_t slots)
+place_worker_with(struct place *place, uint32_t slots, const char *module)
 {
     char              cpus[16], spool[300];
     const char *const args[] = { "--connect", place->endpoint, "--authkey-file",
                                  place->worker_key, "--cpus", cpus, "--spool", spool,
-                                 "--lifeline-fd", "3", "--ready-fd", "4", NULL };
+                                 "--lifeline-fd", "3", "--ready-fd", "4",
+                                 module != NULL ? "--module" : NULL, module, NULL };
 
     snprintf(cpus, sizeof(cpus), "%u", slots);
     snprintf(spool, sizeof(spool), "%s/spool", place->dir);
     place_start(&place->worker, "muster-worker", place->dir, args);
+}
+
+void
+place_worker(struct place *place, uint32_t slots)
+{
+    place_worker_with(place, slots, NULL);
 }
 
 void

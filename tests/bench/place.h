@@ -27,6 +27,8 @@ struct place {
 void     place_open(struct place *place, const struct bench *bench);
 /* A muster-worker with so many slots. */
 void     place_worker(struct place *place, uint32_t slots);
+/* The same with a task module. */
+void     place_worker_with(struct place *place, uint32_t slots, const char *module);
 /* Stop all that was started. */
 void     place_close(struct place *place);
 /* A child that runs `run` and ends; it dies with us. */

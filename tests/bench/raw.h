@@ -17,4 +17,8 @@ double raw_relay(uint32_t batch, double seconds);
 /* CURVE round trips client -> router -> client, one at a time: seconds each. */
 void   raw_round_trip(double *seconds_out, uint32_t count);
 
+/* MB per second over CURVE in frames of 128 KiB: client -> router, or `through` it
+ * client -> router -> sink. */
+double raw_bulk(bool through, double seconds);
+
 #endif

@@ -196,3 +196,92 @@ raw_round_trip(double *seconds_out, uint32_t count)
     relay_reap(echo);
     relay_close(&relay);
 }
+
+/* ---- bulk ---- */
+
+enum { BULK_FRAME_BYTES = 128 * 1024, BULK_FRAMES = 32 };
+
+/* A frame for each credit, for ever. */
+static void
+bulk_client(struct relay *relay)
+{
+    char *bytes = calloc(1, BULK_FRAME_BYTES);
+    char  credit;
+
+    relay_connect(relay, "c");
+    for (int i = 0; i < BULK_FRAMES; i++)
+        relay_check(zmq_send(relay->socket, bytes, BULK_FRAME_BYTES, 0), "send");
+    for (;;) {
+        relay_check(zmq_recv(relay->socket, &credit, 1, 0), "receive");
+        relay_check(zmq_send(relay->socket, bytes, BULK_FRAME_BYTES, 0), "send");
+    }
+}
+
+/* Takes frames and gives credit. */
+static void
+bulk_sink(struct relay *relay)
+{
+    relay_connect(relay, "w");
+    relay_check(zmq_send(relay->socket, "", 0, 0), "say that the sink is there");
+    for (;;) {
+        zmq_msg_t frame;
+
+        zmq_msg_init(&frame);
+        relay_check(zmq_msg_recv(&frame, relay->socket, 0), "receive");
+        zmq_msg_close(&frame);
+        relay_check(zmq_send(relay->socket, "", 1, 0), "send");
+    }
+}
+
+/* One message: a frame goes on to the sink or ends here, credit goes to the client.
+ * Bytes that arrived where they should. */
+static size_t
+bulk_pass(struct relay *relay, bool through)
+{
+    char      name[8];
+    zmq_msg_t frame;
+    size_t    bytes;
+
+    relay_check(zmq_recv(relay->socket, name, sizeof(name), 0), "receive");
+    zmq_msg_init(&frame);
+    relay_check(zmq_msg_recv(&frame, relay->socket, 0), "receive");
+    bytes = zmq_msg_size(&frame);
+    if (bytes == 0) {
+        zmq_msg_close(&frame);
+        return 0;
+    }
+    if (name[0] == 'c' && through) {
+        relay_check(zmq_send(relay->socket, "w", 1, ZMQ_SNDMORE), "send");
+        relay_check(zmq_msg_send(&frame, relay->socket, 0), "send");
+        return 0;
+    }
+    zmq_msg_close(&frame);
+    relay_check(zmq_send(relay->socket, "c", 1, ZMQ_SNDMORE), "send");
+    relay_check(zmq_send(relay->socket, "", 1, 0), "send");
+    return BULK_FRAME_BYTES;
+}
+
+double
+raw_bulk(bool through, double seconds)
+{
+    struct relay relay = { 0 };
+    pid_t        sink, client;
+    double       bytes = 0, began, now;
+
+    relay_bind(&relay);
+    sink = relay_child(&relay, bulk_sink);
+    (void)bulk_pass(&relay, through);
+    client = relay_child(&relay, bulk_client);
+    for (int i = 0; i < 2 * BULK_FRAMES; i++)
+        (void)bulk_pass(&relay, through);
+    began = bench_now();
+    do {
+        for (int i = 0; i < BULK_FRAMES; i++)
+            bytes += (double)bulk_pass(&relay, through);
+        now = bench_now();
+    } while (now - began < seconds);
+    relay_reap(client);
+    relay_reap(sink);
+    relay_close(&relay);
+    return bytes / 1e6 / (now - began);
+}
