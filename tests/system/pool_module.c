@@ -1,0 +1,76 @@
+/* pool_module.c - functions that tell how they are run */
+#include <muster/function.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void
+nap_ms(long ms)
+{
+    struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
+
+    while (nanosleep(&time, &time) < 0)
+        continue;
+}
+
+static int
+files_in(const char *folder)
+{
+    DIR                 *dir = opendir(folder);
+    const struct dirent *entry;
+    int                  count = 0;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        count += entry->d_name[0] != '.';
+    if (dir != NULL)
+        closedir(dir);
+    return count;
+}
+
+/* In the folder it is given: how many calls are there at once? */
+MUSTER_FUNCTION_AS(overlap, "pool.overlap")
+{
+    char path[4096];
+    int  most = 0;
+
+    snprintf(path, sizeof(path), "%s/%u", muster_call_text(call), call->index);
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    for (int i = 0; i < 10; i++) {
+        int now = files_in(muster_call_text(call));
+
+        most = now > most ? now : most;
+        nap_ms(10);
+    }
+    unlink(path);
+    muster_call_print(call, "%d", most);
+}
+
+/* "PATH TEXT": returns TEXT once the file is there. */
+MUSTER_FUNCTION_AS(gate, "pool.gate")
+{
+    char        path[4096] = "";
+    const char *space = strchr(muster_call_text(call), ' ');
+
+    snprintf(path, sizeof(path), "%.*s", (int)(space - muster_call_text(call)),
+             muster_call_text(call));
+    while (access(path, F_OK) != 0 && !muster_call_cancelled(call))
+        nap_ms(5);
+    muster_call_print(call, "%s", space + 1);
+}
+
+/* A number: its square, unless it ends with 3. */
+MUSTER_FUNCTION_AS(picky, "pool.picky")
+{
+    long n = strtol(muster_call_text(call), NULL, 10);
+
+    muster_call_log(call, "looking at %ld", n);
+    if (n % 10 == 3)
+        muster_call_fail(call, "%ld ends with 3", n);
+    else
+        muster_call_print(call, "%ld", n * n);
+}
