@@ -384,6 +384,11 @@ void         session_park(struct core *core, struct session *session);
 void         session_hold(struct core *core, struct session *session, bool slow);
 /* Before SESSION_ENDED is recorded: its waits. */
 void         session_waits_end(struct core *core, struct session *session, struct effects *fx);
+/* The session, or everyone, has done with the object: CLOSED.  Those of others
+ * that stand in its lanes go as well, when everyone has. */
+void         session_waits_close(struct core *core, struct session *session,
+                                 struct object *object, struct effects *fx);
+void         object_waits_close(struct core *core, struct object *object, struct effects *fx);
 /* Ask the noun. */
 void         verdict_ask(struct core *core, struct object *object, const struct act *act,
                          struct verdict *v_out);

@@ -375,6 +375,11 @@ step_object_cancel(struct core *core, const struct step *step, const union wire_
         wait_drop(core, wait, MUSTER_ERR_CANCELED, step->fx);
         gone = kept_find(session, request) == NULL;
     } else if (kept != NULL) {
+        struct object *object = object_find(core, kept->object);
+
+        if (kept->kind == KEPT_OPENED && object != NULL)
+            session_waits_close(core, session, object, step->fx);
+        kept = kept_find(session, request);
         record.answer_undone = (struct record_answer_undone){ session->id, request };
         object_record(core, step->fx, &record, !kept->transient);
         gone = kept_find(session, request) == NULL;

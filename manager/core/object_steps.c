@@ -172,49 +172,15 @@ step_object_open(struct core *core, const struct step *step, const union wire_an
 
 /* ---- CLOSE, DELETE ---- */
 
-/* Requests of the waits in a ring, of all sessions or of one; what is done to one
- * may end others, so they are looked up again one by one. */
-static void
-waits_list(const struct list *ring, size_t link, const struct session *session,
-           struct buffer *out)
-{
-    for (const struct list *at = ring->next; at != ring; at = at->next) {
-        const struct wait *wait = (const void *)((const char *)at - link);
-
-        if (session != NULL && wait->session != session)
-            continue;
-        write_u64(out, wait->session->id);
-        write_u64(out, wait->act.request);
-    }
-}
-
-static void
-waits_drop(struct core *core, const struct buffer *list, muster_err why, struct effects *fx)
-{
-    struct reader in = reader_of(buffer_slice(list));
-
-    while (read_left(&in) > 0) {
-        struct session *session = map_get(&core->sessions, read_u64(&in));
-        uint64_t        request = read_u64(&in);
-        struct wait    *wait = wait_find(session, request);
-
-        if (wait != NULL)
-            wait_drop(core, wait, why, fx);
-    }
-}
-
 void
 step_object_close(struct core *core, const struct step *step, const union wire_any *m)
 {
     struct object *object = object_find(core, m->object_close.object);
     struct record  record = { .type = RECORD_TYPE_OBJECT_UNTIED };
-    struct buffer  waits = { 0 };
     bool           tied = object != NULL && object_tied(core, step->session->id, object);
 
     if (tied) {
-        waits_list(&object->waits, offsetof(struct wait, object_link), step->session, &waits);
-        waits_drop(core, &waits, MUSTER_ERR_CLOSED, step->fx);
-        buffer_free(&waits);
+        session_waits_close(core, step->session, object, step->fx);
         record.object_untied = (struct record_object_untied){ object->id, step->session->id };
         object_record(core, step->fx, &record, true);
     }
@@ -226,7 +192,6 @@ step_object_delete(struct core *core, const struct step *step, const union wire_
 {
     struct object *object = object_find(core, m->object_delete.object);
     struct record  record = { .type = RECORD_TYPE_OBJECT_DELETED };
-    struct buffer  waits = { 0 };
     char           text[OBJECT_TEXT_BYTES];
 
     if (step_answered(core, step))
@@ -246,11 +211,7 @@ step_object_delete(struct core *core, const struct step *step, const union wire_
     }
     if (!step_may_keep(core, step))
         return;
-    waits_list(&object->waits, offsetof(struct wait, object_link), NULL, &waits);
-    for (uint32_t i = 0; i < OBJECT_LANES; i++)
-        waits_list(&object->lanes[i], offsetof(struct wait, lane_link), NULL, &waits);
-    waits_drop(core, &waits, MUSTER_ERR_CLOSED, step->fx);
-    buffer_free(&waits);
+    object_waits_close(core, object, step->fx);
     record.object_deleted = (struct record_object_deleted){ object->id, step->session->id,
                                                             step->request };
     object_record(core, step->fx, &record, true);

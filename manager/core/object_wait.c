@@ -263,6 +263,58 @@ session_waits_end(struct core *core, struct session *session, struct effects *fx
         wait_drop(core, CONTAINER(session->waits.next, struct wait, session_link), MUSTER_OK, fx);
 }
 
+/* What is done to one wait may end others, so they are looked up again one by one. */
+static void
+waits_name(const struct wait *wait, struct buffer *out)
+{
+    write_u64(out, wait->session->id);
+    write_u64(out, wait->act.request);
+}
+
+static void
+waits_close(struct core *core, struct buffer *names, struct effects *fx)
+{
+    struct reader in = reader_of(buffer_slice(names));
+
+    while (read_left(&in) > 0) {
+        struct session *session = map_get(&core->sessions, read_u64(&in));
+        struct wait    *wait = wait_find(session, read_u64(&in));
+
+        if (wait != NULL)
+            wait_drop(core, wait, MUSTER_ERR_CLOSED, fx);
+    }
+    buffer_free(names);
+}
+
+void
+session_waits_close(struct core *core, struct session *session, struct object *object,
+                    struct effects *fx)
+{
+    struct buffer names = { 0 };
+
+    for (struct list *at = session->waits.next; at != &session->waits; at = at->next) {
+        const struct wait *wait = CONTAINER(at, struct wait, session_link);
+
+        if (wait->object == object)
+            waits_name(wait, &names);
+    }
+    waits_close(core, &names, fx);
+}
+
+void
+object_waits_close(struct core *core, struct object *object, struct effects *fx)
+{
+    struct buffer names = { 0 };
+
+    for (struct list *at = object->waits.next; at != &object->waits; at = at->next)
+        waits_name(CONTAINER(at, struct wait, object_link), &names);
+    for (uint32_t i = 0; i < OBJECT_LANES; i++) {
+        for (struct list *at = object->lanes[i].next; at != &object->lanes[i]; at = at->next)
+            waits_name(CONTAINER(at, struct wait, lane_link), &names);
+    }
+    waits_close(core, &names, fx);
+}
+
 void
 object_wake(struct core *core, uint64_t id, uint64_t request)
 {

@@ -546,6 +546,7 @@ story_condition(void)
     WANT(helper.err == MUSTER_ERR_INTERRUPTED);
     muster_condition_close(shared.condition);
     muster_lock_close(shared.lock);
+    MUST(muster_object_delete(session, MUSTER_CONDITION, "story-condition", 10000, &error));
 }
 
 static _Atomic int actions;

@@ -23,13 +23,13 @@ extern "C" {
   X( 2, DENIED,       67, "this key may not do that",                          \
      "use a key of another role, or ask whoever runs the manager")             \
   X( 3, NOT_FOUND,    66, "no such object",                                    \
-     "list what exists with `muster jobs` or `muster workers`")                \
+     "list what exists: `muster jobs`, `muster workers`, `muster object list`") \
   X( 4, EXISTS,       73, "it exists already",                                 \
      "choose another name or remove the old one")                              \
   X( 5, STALE,        75, "the lease was lost",                                \
      "discard the result; another worker has the task")                        \
-  X( 6, TIMEOUT,      124,"no answer in time; the outcome is unknown",         \
-     "repeat the request: repeating is safe")                                  \
+  X( 6, TIMEOUT,      124,"not within the time that was given",                \
+     "wait longer, or repeat the request: repeating is safe")                  \
   X( 7, FULL,         75, "a limit is reached",                                \
      "wait until something ends, or raise the limit at the manager")           \
   X( 8, BUSY,         75, "the manager is overloaded",                         \

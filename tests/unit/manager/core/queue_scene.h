@@ -264,14 +264,20 @@ scene_turn(struct scene *scene, uint64_t ms)
 
 /* ---- peers ---- */
 
+static inline union wire_any
+scene_opening(const struct scene *scene)
+{
+    return (union wire_any){ .object_open = { .noun = NOUN_QUEUE, .name = slice_text("tasks"),
+                                              .transient = scene->transient,
+                                              .a = scene->maxsize } };
+}
+
 static inline void
 scene_open(struct scene *scene, uint32_t who)
 {
     struct world  *world = scene->world;
     struct peer   *peer = &scene->peers[who];
-    union wire_any m = { .object_open = { .noun = NOUN_QUEUE, .name = slice_text("tasks"),
-                                          .transient = scene->transient,
-                                          .a = scene->maxsize } };
+    union wire_any m = scene_opening(scene);
 
     peer->session = world_client(world, users[who]);
     peer->connected = true;

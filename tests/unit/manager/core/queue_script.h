@@ -6,12 +6,12 @@
  *   A done 2 | join +w | size | stop | stop now | list
  *   A part 7 131072/300000         a part of large item 7;  A putpart 7;  A read #1 131072
  *   A seen | again | again 2 | cancel                         its last request; 2: two before that
- *   A close | away | home | dies                              what becomes of sessions
+ *   A close | open | delete | away | home | dies              what becomes of queue and sessions
  *   A hears | waits                an answer came to an earlier request; or did not
  *   time 100 | later 100 | restart                            later: no turn ends
  *   bodies: how many were stored, and how many items of them are gone
  *
- * What follows = is what must be answered, "..." nothing yet; without it: anything but
+ * What follows = is what must be answered, "..." nothing yet, * anything; without it: anything but
  * an error.  "," is an empty item, x'2 one that was given twice before.
  */
 #ifndef QUEUE_SCRIPT_H
@@ -213,6 +213,12 @@ command_peer(struct scene *scene, uint32_t who, const struct words *words)
     } else if (strcmp(verb, "close") == 0) {
         m.object_close.object = scene->object;
         peer_say(scene, who, ++world->request, MSG_TYPE_OBJECT_CLOSE, &m);
+    } else if (strcmp(verb, "open") == 0) {
+        m = scene_opening(scene);
+        peer_say(scene, who, ++world->request, MSG_TYPE_OBJECT_OPEN, &m);
+    } else if (strcmp(verb, "delete") == 0) {
+        m.object_delete.object = scene->object;
+        peer_say(scene, who, ++world->request, MSG_TYPE_OBJECT_DELETE, &m);
     } else if (strcmp(verb, "hears") == 0) {
         return true;
     } else if (strcmp(verb, "seen") == 0) {
@@ -255,6 +261,10 @@ scene_restart(struct scene *scene)
 static inline void
 inbox_take(struct scene *scene, struct peer *peer, const char *expected)
 {
+    if (strcmp(expected, "*") == 0) {
+        peer->inbox_count = 0;
+        return;
+    }
     if (strcmp(expected, "...") == 0) {
         if (peer->inbox_count > 0)
             fail_msg("%s: \"%s\": was told %s", scene->story, scene->command, peer->inbox[0]);

@@ -257,6 +257,9 @@ static const struct story large_stories[] = {
     { "a large item that was got is no task done", 0, false,
       "A put long:20000; B get 1 = large:20000; B ack #1;"
       "A size = 0 items, 0 given, 1 unfinished" },
+    { "a deleted queue leaves nothing", 0, false,
+      "A put long:20000; B get 1 = large:20000; A part 7 0/20000; C get 1 +w = ...; A delete;"
+      "C hears = CLOSED; bodies = 2, 2 gone; B get 1 = NOT_FOUND" },
     { "the end of its life ends a large item's bodies", 0, false,
       "A put long:20000 +t100; time 100; bodies = 1, 1 gone" },
     { "an unfinished item goes with its session", 0, false,

@@ -161,6 +161,116 @@ walk(void **state)
     free(model);
 }
 
+/* ---- a walk of anything at any time: nothing is expected but that all invariants hold ---- */
+
+enum { WILD_STEPS = 3000 };
+
+/* An id in the hands of this peer, if it has any. */
+static uint64_t
+wild_held(const struct model *model, uint32_t who, uint64_t otherwise)
+{
+    const struct queue        *queue = queue_of(object_find(model->scene.world->core,
+                                                            model->scene.object));
+    const struct queue_holder *holder = map_get(&queue->holders,
+                                                model->scene.peers[who].session);
+
+    if (holder == NULL || list_empty(&holder->given) || otherwise % 4 == 0)
+        return otherwise;
+    return CONTAINER(otherwise % 2 == 0 ? holder->given.next : holder->given.prev,
+                     struct queue_item, link)->id;
+}
+
+static void
+wild_step(struct model *model)
+{
+    static const struct {
+        const char *format;
+        uint64_t    below[3];          /* what its numbers are drawn from */
+    } rows[] = {
+        { "put x +p%llu +w%llu = *", { 3, 50 } },
+        { "put x y z +d%llu +t%llu +p%llu = *", { 80, 200, 3 } },
+        { "put x +t%llu +w = *", { 100 } },
+        { "put long:%llu = *", { 40000 } },
+        { "part %llu 0/200000 = *", { 3 } },
+        { "part %llu 131072/200000 = *", { 3 } },
+        { "putpart %llu = *", { 3 } },
+        { "get %llu +w%llu = *", { 4, 60 } },
+        { "get %llu +w = *", { 9 } },
+        { "get %llu = *", { 20 } },
+        { "res %llu +t%llu = *", { 5, 90 } },
+        { "res %llu +t%llu +w = *", { 5, 90 } },
+        { "ack #%llu #%llu = *", { 60, 60 } },
+        { "back #%llu #%llu +d%llu = *", { 60, 60, 50 } },
+        { "ext #%llu +t%llu = *", { 60, 90 } },
+        { "done %llu = *", { 3 } },
+        { "join +w%llu = *", { 50 } },
+        { "again %llu = *", { 3 } },
+        { "cancel = *", { 0 } },
+        { "seen", { 0 } },
+        { "away", { 0 } },
+        { "home", { 0 } },
+        { "close = *", { 0 } },
+    };
+    size_t   row = draw(model, sizeof(rows) / sizeof(rows[0]));
+    uint64_t n[3] = { 0 };
+    uint32_t who = (uint32_t)draw(model, PEERS);
+    char     command[TEXT_MAX];
+
+    for (uint32_t i = 0; i < 3; i++)
+        n[i] = rows[row].below[i] > 0 ? draw(model, rows[row].below[i]) : 0;
+    if (strchr(rows[row].format, '#') != NULL) {
+        n[0] = wild_held(model, who, n[0]);
+        if (rows[row].below[1] == 60)
+            n[1] = wild_held(model, who, n[1]);
+    }
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(command, sizeof(command), rows[row].format, (unsigned long long)n[0],
+             (unsigned long long)n[1], (unsigned long long)n[2]);
+#pragma GCC diagnostic pop
+    /* Whoever is away says nothing else than that it is back. */
+    if (!model->scene.peers[who].connected)
+        snprintf(command, sizeof(command), "home");
+    else if (strcmp(command, "home") == 0)
+        return;
+    scene_say(&model->scene, "%c %s", 'A' + (int)who, command);
+    if (strcmp(command, "close = *") == 0)
+        scene_say(&model->scene, "%c open = *", 'A' + (int)who);
+    if (strncmp(command, "get", 3) == 0 && draw(model, 4) > 0)
+        scene_say(&model->scene, "%c seen", 'A' + (int)who);
+}
+
+static void
+walk_wild(void **state)
+{
+    struct model *model = calloc(1, sizeof(*model));
+
+    (void)state;
+    model->seed = 11;
+    scene_begin(&model->scene, "wild walk", 40, false);
+    for (uint32_t step = 0; step < WILD_STEPS; step++) {
+        uint64_t what = draw(model, 100);
+        uint32_t who = (uint32_t)draw(model, PEERS);
+
+        if (what < 80)
+            wild_step(model);
+        else if (what < 90)
+            scene_say(&model->scene, "time %llu", (unsigned long long)draw(model, 40));
+        else if (what < 97)
+            scene_say(&model->scene, "later %llu", (unsigned long long)draw(model, 40));
+        else if (what < 98)
+            scene_say(&model->scene, "restart");
+        else if (model->scene.peers[who].connected)
+            walk_die(model, who);
+        for (uint32_t i = 0; i < PEERS; i++)
+            model->scene.peers[i].inbox_count = 0;
+    }
+    assert_true(queue_of(object_find(model->scene.world->core, model->scene.object))->id_last >
+                WILD_STEPS / 10);
+    scene_end(&model->scene);
+    free(model);
+}
+
 /* ---- what a store says is believed only when it fits together ---- */
 
 /* A queue with an item of every kind and an upload. */
@@ -354,6 +464,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(uploads_are_limited), cmocka_unit_test(walk),
+        cmocka_unit_test(walk_wild),
         cmocka_unit_test(objects_changed),     cmocka_unit_test(facts_changed),
         cmocka_unit_test(pieces_wrap),         cmocka_unit_test(million),
     };
