@@ -4,8 +4,6 @@
  */
 #include "data_nouns.h"
 
-#include "dict_entries.h"
-
 struct dict_case {
     const char *story, *before;
     unsigned    verb;
@@ -313,7 +311,8 @@ transient_dict(void **state)
     struct msg_object_do watch = dict_do(dict, VERB_DICT_WATCH, "", "");
 
     (void)state;
-    data_refused(data, data->ann, dict_refer(data, dict, VERB_DICT_SET, "r", other), MUSTER_ERR_STATE);
+    data_refused(data, data->ann, dict_refer(data, dict, VERB_DICT_SET, "r", other),
+                 MUSTER_ERR_STATE);
     data_refused(data, data->ann, dict_do(dict, VERB_DICT_COPY, "", ""), MUSTER_ERR_STATE);
     data_done(data, data->ann, dict_do(dict, VERB_DICT_SET, "a", "1"));
     data_done(data, data->ann, dict_do(dict, VERB_DICT_SET, "b", "2"));

@@ -299,12 +299,14 @@ only_open_objects_are_referred_to(void **state)
 
     (void)state;
     data_refused(data, data->ann, m, MUSTER_ERR_NOT_FOUND);
-    data_refused(data, data->ann, list_refer(data, list, VERB_LIST_SET, 0, 999), MUSTER_ERR_NOT_FOUND);
+    data_refused(data, data->ann, list_refer(data, list, VERB_LIST_SET, 0, 999),
+                 MUSTER_ERR_NOT_FOUND);
     m.value = slice_text("short");
     data_refused(data, data->ann, m, MUSTER_ERR_INVALID);
     light = data_try_open(data, data->ann, (struct msg_object_open){ .noun = NOUN_LIST,
                                                                      .transient = 1 }, MUSTER_OK);
-    data_refused(data, data->ann, list_refer(data, light, VERB_LIST_APPEND, 0, list), MUSTER_ERR_STATE);
+    data_refused(data, data->ann, list_refer(data, light, VERB_LIST_APPEND, 0, list),
+                 MUSTER_ERR_STATE);
     assert_string_equal(list_words(data, list), "a");
     data_free(data);
 }
@@ -312,10 +314,11 @@ only_open_objects_are_referred_to(void **state)
 static void
 references_in_batches(void **state)
 {
-    struct data *data = data_new();
-    uint64_t     list = list_new(data, "", "a");
-    uint64_t     other = data_open(data, data->ann, NOUN_LIST, "", 0, 0);
-    char         words[64], all[128];
+    struct data           *data = data_new();
+    uint64_t               list = list_new(data, "", "a");
+    uint64_t               other = data_open(data, data->ann, NOUN_LIST, "", 0, 0);
+    struct msg_object_done done;
+    char                   words[64], all[128];
 
     (void)state;
     snprintf(words, sizeof(words), "*%llu b *%llu", (unsigned long long)other,
@@ -333,9 +336,10 @@ references_in_batches(void **state)
     assert_string_equal(list_words(data, list), all);
     data_refused(data, data->ann, list_do(list, VERB_LIST_SORT, SORT_BYTES, 0, ""),
                  MUSTER_ERR_TYPE);
-    assert_int_equal(data_done(data, data->ann, list_refer(data, list, VERB_LIST_COUNT, 0, list)).a, 1);
-    assert_int_equal(data_done(data, data->ann, list_refer(data, list, VERB_LIST_REMOVE, 0, other)).a,
-                     1);
+    done = data_done(data, data->ann, list_refer(data, list, VERB_LIST_COUNT, 0, list));
+    assert_int_equal(done.a, 1);
+    done = data_done(data, data->ann, list_refer(data, list, VERB_LIST_REMOVE, 0, other));
+    assert_int_equal(done.a, 1);
     assert_false(data_exists(data, other, NOUN_LIST));
     data_free(data);
 }
