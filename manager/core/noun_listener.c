@@ -1,6 +1,6 @@
 /* noun_listener.c - where programs meet: connectors wait until someone accepts
  *
- *   CONNECT --> entry --> ACCEPT makes a pipe, marks the entry --> CONNECT is answered
+ *   CONNECT --> entry --> ACCEPT makes a pipe for both --> CONNECT is answered, at once
  *                 |
  *                 `--> time is over, cancelled, session ended: gone
  *
@@ -22,7 +22,7 @@ enum { BACKLOG_DEFAULT = 128, BACKLOG_MAX = 4096 };
 struct entry {
     struct list link;
     uint64_t    session, request;
-    uint64_t    pipe;              /* 0: not accepted yet */
+    uint64_t    pipe;              /* 0: not accepted; else it goes before the step ends */
 };
 
 struct listener {
@@ -44,14 +44,13 @@ entry_find(const struct listener *listener, uint64_t session, uint64_t request)
 }
 
 static void
-entry_add(struct listener *listener, uint64_t session, uint64_t request, uint64_t pipe)
+entry_add(struct listener *listener, uint64_t session, uint64_t request)
 {
     struct entry *entry = base_alloc(sizeof(*entry));
 
     assert(session != 0 && listener->count < BACKLOG_MAX);
     entry->session = session;
     entry->request = request;
-    entry->pipe = pipe;
     list_append(&listener->entries, &entry->link);
     listener->count++;
 }
@@ -164,7 +163,7 @@ apply_connect(struct object *object, const struct act *act, struct msg_object_do
     if (act->enters) {
         if (entry != NULL || act->session == 0 || listener->count >= listener_backlog(object))
             return false;
-        entry_add(listener, act->session, act->request, 0);
+        entry_add(listener, act->session, act->request);
         return true;
     }
     if (entry == NULL || entry->pipe == 0 || entry->pipe != act->a)
@@ -189,7 +188,6 @@ apply_accept(struct core *core, struct object *object, const struct act *act,
     pipe_attach(core, pipe, act->session, 0);
     pipe_attach(core, pipe, entry->session, 1);
     entry->pipe = pipe->id;
-    object_wake(core, entry->session, entry->request);
     answer->a = pipe->id;
     answer->value = act->value;
     return true;
@@ -197,16 +195,12 @@ apply_accept(struct core *core, struct object *object, const struct act *act,
 
 /* A connector has given up. */
 static bool
-apply_left(struct core *core, struct object *object, const struct act *act)
+apply_left(struct object *object, const struct act *act)
 {
-    struct entry  *entry = entry_find(object->state, act->b, act->c);
-    struct object *pipe;
+    struct entry *entry = entry_find(object->state, act->b, act->c);
 
-    if (entry == NULL)
+    if (entry == NULL || entry->pipe != 0)
         return false;
-    pipe = entry->pipe != 0 ? object_find(core, entry->pipe) : NULL;
-    if (pipe != NULL)
-        pipe_detach(core, pipe, entry->session, 1);
     entry_remove(object->state, entry);
     return true;
 }
@@ -219,7 +213,7 @@ listener_apply(struct core *core, struct object *object, const struct act *act,
         return apply_connect(object, act, answer);
     if (act->verb == VERB_LISTENER_ACCEPT)
         return apply_accept(core, object, act, answer);
-    return act->verb == VERB_LISTENER_LEFT && apply_left(core, object, act);
+    return act->verb == VERB_LISTENER_LEFT && apply_left(object, act);
 }
 
 static void
@@ -335,7 +329,6 @@ listener_put(const struct core *core, const struct object *object, struct buffer
 
         write_varint(out, entry->session);
         write_varint(out, entry->request);
-        write_varint(out, entry->pipe);
     }
 }
 
@@ -351,11 +344,10 @@ listener_get(struct core *core, struct object *object, struct reader *in)
     for (uint64_t i = 0; i < count; i++) {
         uint64_t session = read_varint(in);
         uint64_t request = read_varint(in);
-        uint64_t pipe = read_varint(in);
 
         if (in->bad || session == 0 || entry_find(listener, session, request) != NULL)
             return false;
-        entry_add(listener, session, request, pipe);
+        entry_add(listener, session, request);
     }
     return true;
 }
@@ -382,7 +374,7 @@ listener_verify(const struct core *core, const struct object *object)
          link = link->next) {
         const struct entry *entry = CONTAINER(link, struct entry, link);
 
-        assert(object_tied(core, entry->session, object));
+        assert(object_tied(core, entry->session, object) && entry->pipe == 0);
         count++;
     }
     assert(count == listener->count && count <= listener_backlog(object));

@@ -103,6 +103,7 @@ pipe_decide_send(struct core *core, struct object *object, const struct act *act
         send_wait(core, object, act, v);
     } else if (part != NULL && part->session == act->session) {
         flow_leave_copy(flow, act);  /* it has detached: the part is the pipe's */
+        object_wake_lanes(core, object);
         v->kind = VERDICT_ANSWER;
     } else if (part != NULL || (act->b < flow->wanted && holder != NULL && holder->known &&
                                 act->b > holder->sent)) {
