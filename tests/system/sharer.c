@@ -143,7 +143,6 @@ do_get(char **args)
     struct muster_queue *queue = queue_of(args[0]);
     struct muster_item   item;
 
-    fprintf(stderr, "sharer: asks\n");
     MUST(muster_queue_get(queue, (uint32_t)strtoul(args[1], NULL, 10), &item, &error));
     fwrite(item.data, 1, item.bytes, stdout);
     muster_item_free(&item);
@@ -231,8 +230,8 @@ do_list(char **args)
     (void)args;
     MUST(muster_object_list(session, NULL, NULL, 10000, &infos, &count, &error));
     for (size_t i = 0; i < count; i++)
-        printf("%s %s %" PRIu64 "\n", muster_noun_name(infos[i].noun), infos[i].name,
-               infos[i].items);
+        printf("%s %s %" PRIu64 " %" PRIu64 "\n", muster_noun_name(infos[i].noun), infos[i].name,
+               infos[i].items, infos[i].waiting);
     free(infos);
 }
 
