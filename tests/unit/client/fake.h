@@ -58,6 +58,10 @@ struct fake {
     /* Answers what the manager here does not; false: neither. */
     bool (*_Atomic also)(struct fake *fake, const struct wire_message *message,
                          const union wire_any *m);
+    /* Answers instead of the manager here; false: that shall. */
+    bool (*_Atomic instead)(struct fake *fake, const struct wire_message *message,
+                            const union wire_any *m);
+    void (*_Atomic turn)(struct fake *fake);     /* every few milliseconds */
 };
 
 static inline void
@@ -193,6 +197,8 @@ fake_request(struct fake *fake, const struct wire_message *message, const union 
 {
     union wire_any answer = { 0 };
 
+    if (atomic_load(&fake->instead) != NULL && atomic_load(&fake->instead)(fake, message, m))
+        return;
     switch (message->type) {
     case MSG_TYPE_STATUS_GET:
         answer.status = (struct msg_status){ .epoch = 1, .up_ms = 5, .pid = 42,
@@ -293,6 +299,8 @@ fake_turn(struct fake *fake)
     }
     while (link_server_gone(fake->server, &gone))
         ;
+    if (atomic_load(&fake->turn) != NULL)
+        atomic_load(&fake->turn)(fake);
     if (fake->poll_request != 0 &&
         (clock_now_ms() >= fake->poll_until_ms || atomic_load(&fake->job_ended))) {
         fake_results(fake, fake->poll_request, fake->poll_cursor);

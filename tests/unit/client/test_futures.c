@@ -1,0 +1,741 @@
+/* test_futures.c - futures end once, however the manager behaves
+ *
+ * Method: a shop with one job stands in for the manager: it keeps the items that are
+ * fed and gives each back as its result, at once or when it is let, and misbehaves as
+ * a story says.  Real sessions, pools and futures stand before it.
+ */
+#include "fake.h"
+
+#include "collect.h"
+
+enum { CALL_MS = 8000, JOB = 7, SHOP_BLOCKS_MAX = 65536 };
+
+/* One job.  Knobs are atomic; the rest belongs to the fake's thread. */
+static struct shop {
+    _Atomic int   closed_shop;          /* take items, give no results */
+    _Atomic int   refuse_items;         /* with this error, for good */
+    _Atomic int   full_polls;           /* so often FULL */
+    _Atomic int   gone;                 /* the job is not known any more */
+    _Atomic int   cancelled;            /* the job ended so */
+    _Atomic int   cancel_says;          /* tasks, to JOB_CANCEL */
+    _Atomic int   known;                /* 0: nobody can call the function */
+    _Atomic int   short_polls;          /* polls are answered without anything new */
+    _Atomic int   polls, gets, fetches, submits, cancels;
+    uint64_t      dedup[2];
+    _Atomic uint32_t items, given;
+    uint32_t      sizes[SHOP_BLOCKS_MAX];
+    char          first[SHOP_BLOCKS_MAX];
+    uint32_t      entries;              /* blocks of one entry each */
+    uint32_t      at[SHOP_BLOCKS_MAX];  /* their tasks */
+    uint64_t      request, cursor;      /* of the poll that waits */
+} shop;
+
+static char shop_bytes[OUTPUT_INLINE_BYTES_MAX];
+
+/* 'f' fails, 'c' was cancelled, 'r' stands for a run of cancelled tasks from it on,
+ * 'l' is larger than what comes with it; all others succeed. */
+static void
+shop_entry(struct buffer *out, uint32_t index)
+{
+    struct wire_entry entry = { .index = index, .count = 1, .attempt = 1,
+                                .worker = slice_text("w1") };
+    char              kind = shop.first[index];
+
+    entry.result.host = slice_text("host");
+    entry.result.pid = 99;
+    entry.result.out = slice_of(shop_bytes, shop.sizes[index]);
+    memset(shop_bytes, kind, sizeof(shop_bytes));
+    entry.result.out_bytes = entry.result.out_kept = shop.sizes[index];
+    if (kind == 'f') {
+        entry.result.outcome = OUTCOME_EXITED;
+        entry.result.exit_code = 3;
+        entry.result.err = slice_text("one\nlast words\n");
+        entry.result.err_kept = 15;
+    } else if (kind == 'c' || kind == 'r') {
+        entry.result.outcome = OUTCOME_CANCELLED;
+        entry.count = kind == 'r' ? TASKS_PER_JOB_MAX - index : 1;
+    } else if (kind == 'l') {
+        entry.result.out_kept = shop.sizes[index] + 5;
+    }
+    wire_put_entry(out, &entry);
+}
+
+static void
+shop_answer(struct fake *fake)
+{
+    union wire_any m = { .results = { .job = JOB, .cursor = shop.cursor, .state = JOB_RUNNING } };
+    struct buffer  entries = { 0 };
+
+    while (m.results.cursor < shop.entries && entries.bytes < BLOCK_BYTES_MAX / 2)
+        shop_entry(&entries, shop.at[m.results.cursor++]);
+    m.results.counts.total = shop.items;
+    m.results.entries = buffer_slice(&entries);
+    if (atomic_load(&shop.cancelled)) {
+        m.results.state = JOB_CANCELLED;
+        m.results.ended = m.results.cursor == shop.entries;
+    }
+    fake_send(fake, MSG_TYPE_RESULTS, shop.request, &m);
+    shop.request = 0;
+    buffer_free(&entries);
+}
+
+static void
+shop_turn(struct fake *fake)
+{
+    while (!atomic_load(&shop.closed_shop) && shop.given < shop.items)
+        shop.at[shop.entries++] = shop.given++;
+    if (shop.request != 0 && atomic_load(&shop.gone))
+        fake_error(fake, shop.request, MUSTER_ERR_NOT_FOUND, "no job 7 of user test");
+    else if (shop.request == 0 ||
+             (shop.cursor == shop.entries && !atomic_load(&shop.cancelled) &&
+              !atomic_load(&shop.short_polls)))
+        return;
+    else
+        shop_answer(fake);
+    shop.request = 0;
+}
+
+static void
+shop_items(struct fake *fake, uint64_t request, const struct msg_job_items *m)
+{
+    if (atomic_load(&shop.refuse_items)) {
+        fake_error(fake, request, atomic_load(&shop.refuse_items), "said the test");
+        return;
+    }
+    if (m->first > shop.items) {
+        fake_error(fake, request, MUSTER_ERR_STATE, "you are ahead");
+        return;
+    }
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct slice item = wire_block_item(m->block, i);
+        uint32_t     index = m->first + i;
+
+        if (index != shop.items)
+            continue;                   /* a repeat */
+        shop.sizes[index] = (uint32_t)item.bytes;
+        shop.first[index] = item.bytes > 0 ? *(const char *)item.data : '-';
+        shop.items++;
+    }
+    fake_ack(fake, request, shop.items);
+}
+
+static void
+shop_get(struct fake *fake, uint64_t request, uint32_t index)
+{
+    union wire_any m = { .results = { .job = JOB, .state = JOB_RUNNING } };
+    struct buffer  entries = { 0 };
+
+    atomic_fetch_add(&shop.gets, 1);
+    if (atomic_load(&shop.gone) || index >= shop.items) {
+        fake_error(fake, request, MUSTER_ERR_NOT_FOUND, "no such task");
+    } else if (index >= shop.given) {
+        fake_error(fake, request, MUSTER_ERR_STATE, "it has no result yet");
+    } else {
+        shop_entry(&entries, index);
+        m.results.entries = buffer_slice(&entries);
+        fake_send(fake, MSG_TYPE_RESULTS, request, &m);
+    }
+    buffer_free(&entries);
+}
+
+static void
+shop_poll(struct fake *fake, uint64_t request, uint64_t cursor)
+{
+    atomic_fetch_add(&shop.polls, 1);
+    if (fake_take(&shop.full_polls)) {
+        fake_error(fake, request, MUSTER_ERR_FULL, "this session follows 1024 jobs already");
+        return;
+    }
+    shop.request = request;
+    shop.cursor = cursor;
+}
+
+static void
+shop_job(struct fake *fake, uint64_t request)
+{
+    union wire_any   m = { .job_info = { .job = { .job = JOB, .name = slice_text("shop") } } };
+    struct wire_spec spec = { 0 };
+    struct buffer    bytes = { 0 };
+
+    wire_put_spec(&bytes, &spec);
+    m.job_info.spec = buffer_slice(&bytes);
+    if (atomic_load(&shop.gone))
+        fake_error(fake, request, MUSTER_ERR_NOT_FOUND, "no job 7 of user test");
+    else
+        fake_send(fake, MSG_TYPE_JOB_INFO, request, &m);
+    buffer_free(&bytes);
+}
+
+static void
+shop_submit(struct fake *fake, uint64_t request, const struct msg_job_submit *m)
+{
+    union wire_any answer = { .job_submitted = { .job = JOB } };
+
+    if (atomic_fetch_add(&shop.submits, 1) > 0)
+        assert_true(shop.dedup[0] == m->dedup_hi && shop.dedup[1] == m->dedup_lo);
+    shop.dedup[0] = m->dedup_hi;
+    shop.dedup[1] = m->dedup_lo;
+    if (m->source == SOURCE_COUNTED)
+        shop.items = 1;
+    if (!atomic_load(&shop.known))
+        answer.job_submitted.warning = slice_text("no worker has the function");
+    fake_send(fake, MSG_TYPE_JOB_SUBMITTED, request, &answer);
+}
+
+static bool
+shop_serve(struct fake *fake, const struct wire_message *message, const union wire_any *m)
+{
+    union wire_any answer = { 0 };
+
+    switch (message->type) {
+    case MSG_TYPE_JOB_SUBMIT:
+        shop_submit(fake, message->request, &m->job_submit);
+        return true;
+    case MSG_TYPE_JOB_ITEMS:
+        shop_items(fake, message->request, &m->job_items);
+        return true;
+    case MSG_TYPE_RESULTS_GET:
+        shop_poll(fake, message->request, m->results_get.cursor);
+        return true;
+    case MSG_TYPE_RESULT_GET:
+        shop_get(fake, message->request, m->result_get.index);
+        return true;
+    case MSG_TYPE_OUTPUT_GET:
+        atomic_fetch_add(&shop.fetches, 1);
+        answer.body = (struct msg_body){ .offset = m->output_get.offset,
+                                         .total = m->output_get.offset + 5,
+                                         .data = slice_text("-rest") };
+        fake_send(fake, MSG_TYPE_BODY, message->request, &answer);
+        return true;
+    case MSG_TYPE_JOB_CANCEL:
+        atomic_fetch_add(&shop.cancels, 1);
+        fake_ack(fake, message->request, (uint64_t)atomic_load(&shop.cancel_says));
+        return true;
+    case MSG_TYPE_JOB_GET:
+        shop_job(fake, message->request);
+        return true;
+    case MSG_TYPE_WORKER_LIST_GET:
+        fake_send(fake, MSG_TYPE_WORKER_LIST, message->request, &answer);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- a session before it ---- */
+
+struct scene {
+    struct fake           *fake;
+    struct muster_session *session;
+    struct muster_pool    *pool;
+    struct muster_error    error;
+};
+
+static struct scene
+scene_open(void)
+{
+    struct scene scene = { .fake = fake_start(true) };
+
+    memset(&shop, 0, sizeof(shop));
+    shop.known = 1;
+    atomic_store(&scene.fake->instead, shop_serve);
+    atomic_store(&scene.fake->turn, shop_turn);
+    scene.session = fake_connect(scene.fake);
+    assert_int_equal(muster_pool_open(scene.session, NULL, &scene.pool, &scene.error), MUSTER_OK);
+    return scene;
+}
+
+static void
+scene_close(struct scene *scene)
+{
+    muster_pool_free(scene->pool);
+    muster_session_close(scene->session);
+    fake_stop(scene->fake);
+}
+
+static struct muster_future *
+scene_call(struct scene *scene, const char *text)
+{
+    struct muster_future *future = NULL;
+
+    if (muster_pool_submit(scene->pool, "echo", text, strlen(text), CALL_MS, &future,
+                           &scene->error) != MUSTER_OK)
+        fail_msg("%s", scene->error.detail);
+    return future;
+}
+
+static muster_err
+scene_result(struct scene *scene, struct muster_future *future)
+{
+    struct muster_bytes bytes = { 0 };
+    muster_err          err = muster_future_result(future, CALL_MS, &bytes, &scene->error);
+
+    muster_bytes_free(&bytes);
+    return err;
+}
+
+/* ---- stories of two calls: the first text, the second ---- */
+
+struct future_case {
+    const char *story;
+    const char *texts[3];
+    int         cut, forget, busy;      /* of the fake, when the calls are under way */
+    int         full_polls;
+    muster_err  expected[3];
+};
+
+static const struct future_case cases[] = {
+    { "two succeed", { "ab", "x", "" }, 0, 0, 0, 0, { MUSTER_OK, MUSTER_OK, MUSTER_OK } },
+    { "one fails", { "ab", "fx", "y" }, 0, 0, 0, 0, { MUSTER_OK, MUSTER_ERR_REMOTE, MUSTER_OK } },
+    { "one was cancelled", { "c", "b", "d" }, 0, 0, 0, 0,
+      { MUSTER_ERR_CANCELED, MUSTER_OK, MUSTER_OK } },
+    { "a run of a billion was cancelled, three of it ours", { "r", "b", "d" }, 0, 0, 0, 0,
+      { MUSTER_ERR_CANCELED, MUSTER_ERR_CANCELED, MUSTER_ERR_CANCELED } },
+    { "the rest of a large result is fetched", { "long", "b", "l" }, 0, 0, 0, 0,
+      { MUSTER_OK, MUSTER_OK, MUSTER_OK } },
+    { "over a lost connection", { "a", "b", "f" }, 2, 0, 0, 0,
+      { MUSTER_OK, MUSTER_OK, MUSTER_ERR_REMOTE } },
+    { "over a lost session", { "a", "b", "f" }, 0, 1, 0, 0,
+      { MUSTER_OK, MUSTER_OK, MUSTER_ERR_REMOTE } },
+    { "from a busy manager", { "a", "b", "f" }, 0, 0, 3, 0,
+      { MUSTER_OK, MUSTER_OK, MUSTER_ERR_REMOTE } },
+    { "with more jobs than a session may follow at once", { "a", "b", "f" }, 0, 0, 0, 1,
+      { MUSTER_OK, MUSTER_OK, MUSTER_ERR_REMOTE } },
+};
+
+static void
+future_story(void **state)
+{
+    const struct future_case *c = *state;
+    struct scene              scene = scene_open();
+    struct muster_future     *futures[3];
+    bool                      flag;
+
+    atomic_store(&shop.full_polls, c->full_polls);
+    for (int i = 0; i < 3; i++) {
+        futures[i] = scene_call(&scene, c->texts[i]);
+        assert_int_equal(muster_future_id(futures[i]).index, i);
+        if (i == 0) {
+            atomic_store(&scene.fake->cut_next, c->cut);
+            atomic_store(&scene.fake->forget_next, c->forget);
+            atomic_store(&scene.fake->busy_next, c->busy);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        struct muster_bytes bytes = { 0 };
+
+        assert_int_equal(muster_future_result(futures[i], CALL_MS, &bytes, &scene.error),
+                         c->expected[i]);
+        if (c->expected[i] == MUSTER_ERR_REMOTE)
+            assert_string_equal(scene.error.detail,
+                                "worker w1: echo: exit code 3; last log: one last words");
+        if (!c->expected[i] && c->texts[i][0] == 'l') {
+            assert_int_equal(bytes.bytes, strlen(c->texts[i]) + 5);
+            assert_memory_equal((char *)bytes.data + strlen(c->texts[i]), "-rest", 6);
+        } else if (!c->expected[i]) {
+            assert_int_equal(bytes.bytes, strlen(c->texts[i]));
+        }
+        assert_true(muster_future_done(futures[i]));
+        assert_int_equal(muster_future_cancelled(futures[i]),
+                         c->expected[i] == MUSTER_ERR_CANCELED);
+        assert_int_equal(muster_future_successful(futures[i], &flag, &scene.error), MUSTER_OK);
+        assert_int_equal(flag, !c->expected[i]);
+        muster_bytes_free(&bytes);
+        muster_future_free(futures[i]);
+    }
+    scene_close(&scene);
+}
+
+/* ---- single stories ---- */
+
+/* Nothing is asked for while nobody waits for a result. */
+static void
+quiet(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *future = scene_call(&scene, "a");
+    int                   polls;
+
+    (void)state;
+    assert_int_equal(scene_result(&scene, future), MUSTER_OK);
+    muster_future_free(future);
+    /* What comes first is asked for in its turn, behind anything that was under way. */
+    future = scene_call(&scene, "b");
+    assert_int_equal(scene_result(&scene, future), MUSTER_OK);
+    polls = atomic_load(&shop.polls);
+    for (int i = 0; i < 3; i++) {
+        struct muster_status status;
+
+        assert_int_equal(muster_session_status(scene.session, CALL_MS, &status, &scene.error), 0);
+        muster_status_free(&status);
+    }
+    assert_int_equal(atomic_load(&shop.polls), polls);
+    muster_future_free(future);
+    scene_close(&scene);
+}
+
+/* Items that the manager will not have: their futures must not wait for ever. */
+static void
+feed_refused(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *first = scene_call(&scene, "a"), *second, *third = NULL;
+
+    (void)state;
+    assert_int_equal(scene_result(&scene, first), MUSTER_OK);
+    atomic_store(&shop.refuse_items, MUSTER_ERR_NO_SPACE);
+    second = scene_call(&scene, "b");
+    assert_int_equal(scene_result(&scene, second), MUSTER_ERR_NO_SPACE);
+    assert_int_equal(muster_pool_submit(scene.pool, "echo", "c", 1, CALL_MS, &third, &scene.error),
+                     MUSTER_ERR_NO_SPACE);
+    assert_null(third);
+    muster_future_free(first);
+    muster_future_free(second);
+    scene_close(&scene);
+}
+
+/* The job was cancelled before these items reached it. */
+static void
+never_fed(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *future, *more = NULL;
+
+    (void)state;
+    atomic_store(&shop.closed_shop, 1);
+    atomic_store(&shop.refuse_items, MUSTER_ERR_CANCELED);
+    future = scene_call(&scene, "a");
+    assert_int_equal(scene_result(&scene, future), MUSTER_ERR_CANCELED);
+    assert_int_equal(muster_pool_submit(scene.pool, "echo", "c", 1, CALL_MS, &more, &scene.error),
+                     MUSTER_ERR_BROKEN_POOL);
+    muster_future_free(future);
+    scene_close(&scene);
+}
+
+static void
+forgotten_job(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *future, *later;
+
+    (void)state;
+    atomic_store(&shop.closed_shop, 1);
+    future = scene_call(&scene, "a");
+    WAIT_UNTIL(atomic_load(&shop.polls) > 0);
+    atomic_store(&shop.gone, 1);
+    assert_int_equal(scene_result(&scene, future), MUSTER_ERR_NOT_FOUND);
+    later = scene_call(&scene, "b");
+    assert_int_equal(scene_result(&scene, later), MUSTER_ERR_NOT_FOUND);
+    muster_future_free(future);
+    muster_future_free(later);
+    scene_close(&scene);
+}
+
+/* The job ended while this one was on its way: it is asked for alone. */
+static void
+ended_job(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *future;
+
+    (void)state;
+    atomic_store(&shop.closed_shop, 1);
+    future = scene_call(&scene, "a");
+    WAIT_UNTIL(atomic_load(&shop.polls) > 0);
+    atomic_store(&shop.cancelled, 1);
+    assert_int_equal(scene_result(&scene, future), MUSTER_ERR_STATE);
+    assert_int_equal(atomic_load(&shop.gets), 1);
+    muster_future_free(future);
+    scene_close(&scene);
+}
+
+static void
+open_late(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *first = scene_call(&scene, "a"), *again = NULL, *twin = NULL, *second;
+    struct muster_task_id id = { JOB, 0 };
+
+    (void)state;
+    assert_int_equal(scene_result(&scene, first), MUSTER_OK);
+    assert_int_equal(muster_future_open(scene.session, id, CALL_MS, &again, &scene.error), 0);
+    assert_true(muster_future_done(again));
+    atomic_store(&shop.closed_shop, 1);
+    second = scene_call(&scene, "f");
+    WAIT_UNTIL(shop.items == 2);
+    id.index = 1;
+    assert_int_equal(muster_future_open(scene.session, id, CALL_MS, &twin, &scene.error), 0);
+    assert_false(muster_future_done(twin));
+    atomic_store(&shop.closed_shop, 0);
+    assert_int_equal(scene_result(&scene, twin), MUSTER_ERR_REMOTE);
+    assert_int_equal(scene_result(&scene, second), MUSTER_ERR_REMOTE);
+    id.index = 9;
+    muster_future_free(twin);
+    assert_int_equal(muster_future_open(scene.session, id, CALL_MS, &twin, &scene.error),
+                     MUSTER_ERR_NOT_FOUND);
+    id = (struct muster_task_id){ 0, 0 };
+    assert_int_equal(muster_future_open(scene.session, id, CALL_MS, &twin, &scene.error),
+                     MUSTER_ERR_INVALID);
+    muster_future_free(first);
+    muster_future_free(again);
+    muster_future_free(second);
+    scene_close(&scene);
+}
+
+/* Several futures of one task, one of them freed in the middle. */
+static void
+same_task(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *futures[4];
+
+    (void)state;
+    atomic_store(&shop.closed_shop, 1);
+    futures[0] = scene_call(&scene, "a");
+    WAIT_UNTIL(shop.items == 1);
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(muster_future_open(scene.session, (struct muster_task_id){ JOB, 0 },
+                                            CALL_MS, &futures[i], &scene.error), MUSTER_OK);
+    muster_future_free(futures[2]);
+    muster_future_free(futures[3]);
+    atomic_store(&shop.closed_shop, 0);
+    assert_int_equal(scene_result(&scene, futures[1]), MUSTER_OK);
+    assert_int_equal(scene_result(&scene, futures[0]), MUSTER_OK);
+    muster_future_free(futures[0]);
+    muster_future_free(futures[1]);
+    scene_close(&scene);
+}
+
+/* Results that nobody takes: beyond COLLECT_BYTES_MAX only how they ended is kept. */
+static void
+bounded(void **state)
+{
+    enum { COUNT = COLLECT_BYTES_MAX / OUTPUT_INLINE_BYTES_MAX + 50 };
+    static struct muster_future *futures[COUNT];
+    static char                  text[OUTPUT_INLINE_BYTES_MAX + 1];
+    struct scene                 scene = scene_open();
+
+    (void)state;
+    memset(text, 'z', OUTPUT_INLINE_BYTES_MAX);
+    for (int i = 0; i < COUNT; i++)
+        futures[i] = scene_call(&scene, text);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(muster_future_wait(futures[i], CALL_MS, &scene.error), MUSTER_OK);
+    pthread_mutex_lock(&scene.session->lock);
+    assert_true(scene.session->collected_bytes <= COLLECT_BYTES_MAX);
+    pthread_mutex_unlock(&scene.session->lock);
+    assert_int_equal(atomic_load(&shop.gets), 0);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(scene_result(&scene, futures[i]), MUSTER_OK);
+        muster_future_free(futures[i]);
+    }
+    assert_int_equal(atomic_load(&shop.gets), 50);
+    assert_int_equal(scene.session->collected_bytes, 0);
+    scene_close(&scene);
+}
+
+struct cancel_case {
+    const char *story;
+    const char *text;
+    int         ended;               /* at the manager, and this program has not heard of it */
+    int         says;                /* the answer to JOB_CANCEL */
+    bool        cancelled;
+};
+
+static const struct cancel_case cancel_cases[] = {
+    { "the manager cancelled it", "a", 0, 1, true },
+    { "it runs", "a", 0, 0, false },
+    { "it was cancelled, but the answer was lost and the request repeated", "c", 1, 0, true },
+    { "it has succeeded meanwhile", "a", 1, 0, false },
+};
+
+static void
+cancel_story(void **state)
+{
+    const struct cancel_case *c = *state;
+    struct scene              scene = scene_open();
+    struct muster_future     *future;
+    bool                      cancelled = !c->cancelled;
+
+    atomic_store(&shop.closed_shop, 1);
+    atomic_store(&shop.cancel_says, c->says);
+    future = scene_call(&scene, c->text);
+    WAIT_UNTIL(shop.items == 1);
+    if (c->ended)
+        shop.given = 1;              /* without an entry in the stream */
+    assert_int_equal(muster_future_cancel(future, CALL_MS, &cancelled, &scene.error), MUSTER_OK);
+    assert_int_equal(cancelled, c->cancelled);
+    assert_int_equal(muster_future_cancelled(future), c->cancelled);
+    assert_int_equal(muster_future_done(future), c->cancelled);
+    assert_int_equal(atomic_load(&shop.cancels), 1);
+    muster_future_free(future);
+    scene_close(&scene);
+}
+
+/* ---- interruptions ---- */
+
+enum blocked_in { IN_RESULT, IN_WAIT, IN_NEXT, IN_MIX, IN_IMAP, IN_JOIN };
+
+struct blocked_case {
+    const char     *story;
+    enum blocked_in in;
+};
+
+static const struct blocked_case blocked_cases[] = {
+    { "result", IN_RESULT }, { "wait", IN_WAIT }, { "as_completed", IN_NEXT },
+    { "wait for any mix", IN_MIX }, { "imap", IN_IMAP }, { "join of a pool", IN_JOIN },
+};
+
+struct blocked {
+    struct scene         *scene;
+    enum blocked_in       in;
+    struct muster_future *future;
+    struct muster_imap   *imap;
+    _Atomic int           begun;
+    muster_err            err;
+};
+
+static void *
+blocked_run(void *context)
+{
+    struct blocked           *blocked = context;
+    struct muster_error       error = { 0 };
+    struct muster_bytes       bytes;
+    struct muster_waitable    waitable = { .future = blocked->future };
+    struct muster_imap_result result;
+    bool                      done[1] = { false };
+    size_t                    index;
+
+    atomic_store(&blocked->begun, 1);
+    switch (blocked->in) {
+    case IN_RESULT:
+        blocked->err = muster_future_result(blocked->future, MUSTER_FOREVER, &bytes, &error);
+        break;
+    case IN_WAIT:
+        blocked->err = muster_futures_wait(&blocked->future, 1, MUSTER_ALL_COMPLETED,
+                                           MUSTER_FOREVER, done, &error);
+        break;
+    case IN_NEXT:
+        blocked->err = muster_futures_next(&blocked->future, 1, done, MUSTER_FOREVER, &index,
+                                           &error);
+        break;
+    case IN_MIX:
+        blocked->err = muster_wait(blocked->scene->session, &waitable, 1, MUSTER_FOREVER, &index,
+                                   &error);
+        break;
+    case IN_IMAP:
+        blocked->err = muster_imap_next(blocked->imap, MUSTER_FOREVER, &result, &error);
+        break;
+    case IN_JOIN:
+        blocked->err = muster_pool_join(blocked->scene->pool, MUSTER_FOREVER, &error);
+        break;
+    }
+    return NULL;
+}
+
+static muster_err
+one_item(void *context, const void **data_out, size_t *bytes_out)
+{
+    int *given = context;
+
+    *data_out = "i";
+    *bytes_out = 1;
+    return (*given)++ > 0 ? MUSTER_ERR_CLOSED : MUSTER_OK;
+}
+
+static bool
+someone_waits(struct muster_session *session)
+{
+    bool waits;
+
+    pthread_mutex_lock(&session->lock);
+    waits = !list_empty(&session->waiters);
+    pthread_mutex_unlock(&session->lock);
+    return waits;
+}
+
+static void
+interrupt_story(void **state)
+{
+    const struct blocked_case *c = *state;
+    struct scene               scene = scene_open();
+    struct blocked             blocked = { .scene = &scene, .in = c->in };
+    pthread_t                  thread;
+    int                        given = 0;
+
+    atomic_store(&shop.closed_shop, 1);
+    blocked.future = scene_call(&scene, "a");
+    assert_int_equal(muster_pool_imap(scene.pool, "echo", true, one_item, &given, CALL_MS,
+                                      &blocked.imap, &scene.error), MUSTER_OK);
+    if (c->in == IN_JOIN)
+        assert_int_equal(muster_pool_terminate(scene.pool, CALL_MS, &scene.error), MUSTER_OK);
+    assert_int_equal(pthread_create(&thread, NULL, blocked_run, &blocked), 0);
+    WAIT_UNTIL(someone_waits(scene.session));
+    muster_session_interrupt(scene.session);
+    pthread_join(thread, NULL);
+    assert_int_equal(blocked.err, MUSTER_ERR_INTERRUPTED);
+    atomic_store(&shop.closed_shop, 0);
+    assert_int_equal(muster_future_wait(blocked.future, CALL_MS, &scene.error), MUSTER_OK);
+    muster_imap_close(blocked.imap);
+    muster_future_free(blocked.future);
+    scene_close(&scene);
+}
+
+/* ---- processes ---- */
+
+static void
+start_again(void **state)
+{
+    const char *const             args[] = { "true", NULL };
+    struct muster_process_options options = { .args = args };
+    struct scene                  scene = scene_open();
+    struct muster_process        *process = NULL;
+    bool                          ended = false;
+    int32_t                       code = 1;
+
+    (void)state;
+    assert_int_equal(muster_process_new(scene.session, &options, &process, &scene.error), 0);
+    atomic_store(&scene.fake->mute, 1);
+    assert_int_equal(muster_process_start(process, 50, &scene.error), MUSTER_ERR_TIMEOUT);
+    assert_int_equal(muster_process_id(process).job, 0);
+    atomic_store(&scene.fake->mute, 0);
+    /* The same submission again: shop_submit() compares the keys. */
+    atomic_store(&scene.fake->cut_next, 1);
+    assert_int_equal(muster_process_start(process, CALL_MS, &scene.error), MUSTER_OK);
+    assert_int_equal(muster_process_join(process, CALL_MS, &scene.error), MUSTER_OK);
+    assert_int_equal(muster_process_exitcode(process, CALL_MS, &ended, &code, &scene.error), 0);
+    assert_true(ended);
+    assert_int_equal(code, 0);
+    muster_process_free(process);
+    scene_close(&scene);
+}
+
+static void
+unknown_function(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *future = NULL;
+
+    (void)state;
+    atomic_store(&shop.known, 0);
+    assert_int_equal(muster_pool_submit(scene.pool, "echo", "a", 1, CALL_MS, &future, &scene.error),
+                     MUSTER_ERR_NOT_FOUND);
+    WAIT_UNTIL(atomic_load(&shop.cancels) == 1);
+    scene_close(&scene);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quiet), cmocka_unit_test(feed_refused), cmocka_unit_test(never_fed),
+        cmocka_unit_test(forgotten_job), cmocka_unit_test(ended_job), cmocka_unit_test(open_late),
+        cmocka_unit_test(same_task), cmocka_unit_test(bounded), cmocka_unit_test(start_again),
+        cmocka_unit_test(unknown_function),
+    };
+    int failed = STORIES("futures", cases, future_story);
+
+    failed += STORIES("cancel", cancel_cases, cancel_story);
+    failed += STORIES("interrupted", blocked_cases, interrupt_story);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
+}
