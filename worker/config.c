@@ -16,6 +16,8 @@
 enum {
     WINDOW_PER_CPU = 32,
     WINDOW_MIN = 64,
+    WINDOW_FUNCTIONS_PER_CPU = 512,       /* calls take microseconds, commands milliseconds */
+    WINDOW_FUNCTIONS_MIN = 1024,
     WINDOW_DEFAULT_MAX = 4096,
     OUTPUT_MAX_DEFAULT = 64 * MIB,
 };
@@ -80,7 +82,8 @@ static const struct setting config_table[] = {
       "functions come from the program at the other end of this\n"
       "socket (see muster_worker_serve)", NULL },
     { "window", "N", SETTING_U32, AT(window),
-      "short tasks taken in advance; default 32 per cpu", NULL },
+      "short tasks taken in advance; default 32 per cpu, 512 per\n"
+      "cpu with functions", NULL },
     { "replace", NULL, SETTING_FLAG, AT(replace),
       "ask the worker that holds the spool folder to drain,\nwait for it, take over", NULL },
     { "log-level", "LEVEL", SETTING_CHOICE, AT(log_level),
@@ -219,9 +222,13 @@ check_amounts(struct config *config, struct muster_error *error)
         return error_set(error, MUSTER_ERR_INVALID, "--output-max: between 1 and just below %u MiB",
                          OUTPUT_BYTES_MAX / MIB);
     if (config->window == UINT32_MAX) {
-        config->window = config->cpus_milli / 1000 * WINDOW_PER_CPU;
-        if (config->window < WINDOW_MIN)
-            config->window = WINDOW_MIN;
+        bool     functions = config->modules.count > 0 || config->functions_fd >= 0;
+        uint32_t least = functions ? WINDOW_FUNCTIONS_MIN : WINDOW_MIN;
+
+        config->window = config->cpus_milli / 1000 *
+                         (functions ? WINDOW_FUNCTIONS_PER_CPU : WINDOW_PER_CPU);
+        if (config->window < least)
+            config->window = least;
         if (config->window > WINDOW_DEFAULT_MAX)
             config->window = WINDOW_DEFAULT_MAX;
     }
