@@ -309,8 +309,20 @@ barrier_get(struct core *core, struct object *object, struct reader *in)
             sync_at(at)->generation != barrier->generation)
             return false;
     }
-    return barrier->waiting_count < object->a && !(barrier->broken && barrier->waiting_count > 0) &&
-           sync_get(&barrier->entries, &barrier->settled, 1u << PASSED | 1u << BROKEN, in);
+    if (barrier->waiting_count >= object->a || (barrier->broken && barrier->waiting_count > 0) ||
+        !sync_get(&barrier->entries, &barrier->settled, 1u << PASSED | 1u << BROKEN, in))
+        return false;
+    for (struct list *at = barrier->settled.next; at != &barrier->settled; at = at->next) {
+        if (sync_at(at)->number >= object->a || sync_at(at)->generation > barrier->generation)
+            return false;
+    }
+    return true;
+}
+
+static bool
+barrier_linked(const struct core *core, const struct object *object)
+{
+    return sync_linked(core, object, &barrier_of(object)->entries);
 }
 
 static void
@@ -337,7 +349,6 @@ barrier_verify(const struct core *core, const struct object *object)
 
         assert(entry->state == WAITING && entry->number == waiting);
         assert(entry->generation == barrier->generation);
-        assert(map_get(&core->sessions, entry->session) != NULL);
         waiting++;
     }
     for (struct list *at = barrier->settled.next; at != &barrier->settled; at = at->next) {
@@ -345,9 +356,9 @@ barrier_verify(const struct core *core, const struct object *object)
 
         assert(entry->state == PASSED || entry->state == BROKEN);
         assert(entry->generation <= barrier->generation);
-        assert(map_get(&core->sessions, entry->session) != NULL);
         settled++;
     }
+    assert(barrier_linked(core, object));
     assert(waiting == barrier->waiting_count && waiting < object->a);
     assert(waiting + settled == barrier->entries.count);
     assert(!barrier->broken || waiting == 0);
@@ -358,5 +369,5 @@ const struct noun_rules noun_barrier = {
     .decide = barrier_decide, .apply = barrier_apply,
     .session_ended = barrier_session_ended, .timed_out = barrier_timed_out,
     .wait_dropped = barrier_wait_dropped, .put = barrier_put, .get = barrier_get,
-    .describe = barrier_describe, .verify = barrier_verify,
+    .linked = barrier_linked, .describe = barrier_describe, .verify = barrier_verify,
 };

@@ -51,7 +51,9 @@ condition_of(const struct object *object)
 static struct object *
 condition_lock(const struct core *core, const struct object *object)
 {
-    return object_find(core, object->a);
+    struct object *lock = object_find(core, object->a);
+
+    return lock != NULL && lock_is(lock) ? lock : NULL;
 }
 
 /* ---- the life of the object ---- */
@@ -89,7 +91,7 @@ condition_attach(struct core *core, struct object *object)
     struct condition *condition = object->state;
     struct object    *lock = condition_lock(core, object);
 
-    if (lock != NULL && lock_is(lock) && !list_linked(&condition->user.link))
+    if (lock != NULL && !list_linked(&condition->user.link))
         lock_attach(lock, &condition->user);
 }
 
@@ -121,7 +123,8 @@ condition_free(struct core *core, struct object *object)
         list_remove(&condition->user.link);
     free(condition);
     object->state = NULL;
-    object_unrefer(core, object->a);
+    if (condition_lock(core, object) != NULL)
+        object_unrefer(core, object->a);
 }
 
 /* ---- decide ---- */
@@ -413,6 +416,28 @@ condition_get(struct core *core, struct object *object, struct reader *in)
     return true;
 }
 
+static bool
+condition_depths(const struct object *lock, const struct list *ring)
+{
+    for (struct list *at = ring->next; at != ring; at = at->next) {
+        if (!lock_may_be(lock, sync_at(at)->number))
+            return false;
+    }
+    return true;
+}
+
+static bool
+condition_linked(const struct core *core, const struct object *object)
+{
+    const struct condition *condition = condition_of(object);
+    const struct object    *lock = condition_lock(core, object);
+
+    return sync_linked(core, object, &condition->entries) &&
+           (lock == NULL || (lock->refs > 0 && lock->transient == object->transient &&
+                             condition_depths(lock, &condition->waiting) &&
+                             condition_depths(lock, &condition->woken)));
+}
+
 static void
 condition_describe(const struct core *core, const struct object *object,
                    struct wire_object *out, char text[OBJECT_TEXT_BYTES])
@@ -437,16 +462,14 @@ condition_verify(const struct core *core, const struct object *object)
     const struct object    *lock = condition_lock(core, object);
     uint64_t                count = 0, notified = 0;
 
-    assert(lock == NULL || lock_is(lock));
+    assert(condition_linked(core, object));
     assert(lock == NULL || list_linked(&condition->user.link));
     for (struct list *at = condition->waiting.next; at != &condition->waiting; at = at->next) {
         assert(sync_at(at)->state == WAITING);
-        assert(map_get(&core->sessions, sync_at(at)->session) != NULL);
         count++;
     }
     for (struct list *at = condition->woken.next; at != &condition->woken; at = at->next) {
         assert(sync_at(at)->state == NOTIFIED || sync_at(at)->state == TIMED_OUT);
-        assert(map_get(&core->sessions, sync_at(at)->session) != NULL);
         notified += sync_at(at)->state == NOTIFIED;
         count++;
     }
@@ -459,5 +482,6 @@ const struct noun_rules noun_condition = {
     .session_ended = condition_session_ended, .timed_out = condition_timed_out,
     .wait_dropped = condition_wait_dropped, .start = condition_attach,
     .undone = condition_undone, .put = condition_put, .get = condition_get,
+    .linked = condition_linked,
     .describe = condition_describe, .verify = condition_verify,
 };

@@ -37,12 +37,19 @@ lock_of(const struct object *object)
     return object->state;
 }
 
+static uint32_t
+lock_depth_max(const struct object *object)
+{
+    return object->noun == NOUN_RLOCK ? LOCK_DEPTH_MAX : 1;
+}
+
 static void
 lock_hold(struct object *object, const struct act *act, uint64_t depth, uint64_t token)
 {
     struct lock *lock = object->state;
 
-    assert(lock->depth == 0 && depth > 0 && depth <= LOCK_DEPTH_MAX && token > lock->token);
+    assert(lock->depth == 0 && lock_may_be(object, depth));
+    assert(token > lock->token);
     lock->token = token;
     lock->session = act->session;
     lock->thread = act->thread;
@@ -88,6 +95,12 @@ lock_held_by(const struct object *object, uint64_t session, uint64_t thread)
            (object->noun == NOUN_LOCK || lock->thread == thread);
 }
 
+bool
+lock_may_be(const struct object *lock, uint64_t depth)
+{
+    return depth > 0 && depth <= lock_depth_max(lock);
+}
+
 uint64_t
 lock_next_token(const struct core *core, const struct object *lock)
 {
@@ -119,7 +132,7 @@ lock_take(struct core *core, struct object *object, const struct act *act, uint6
 {
     const struct lock *lock = lock_of(object);
 
-    if (lock->depth > 0 || token <= lock->token || depth == 0 || depth > LOCK_DEPTH_MAX)
+    if (lock->depth > 0 || token <= lock->token || !lock_may_be(object, depth))
         return false;
     lock_hold(object, act, depth, token);
     object_touch(core, object);
@@ -205,7 +218,7 @@ lock_decide_acquire(struct core *core, struct object *object, const struct act *
     bool               again = object->noun == NOUN_RLOCK &&
                                lock_held_by(object, act->session, act->thread);
 
-    if (again && lock->depth == LOCK_DEPTH_MAX) {
+    if (again && lock->depth == lock_depth_max(object)) {
         verdict_error(v, object, MUSTER_ERR_FULL, "this thread holds it %u times", lock->depth);
     } else if (again || (lock->depth == 0 && !lane_busy(object, LOCK_LANE, act))) {
         v->kind = VERDICT_DO;
@@ -282,7 +295,7 @@ lock_apply_acquire(struct core *core, struct object *object, const struct act *a
 
     if (lock->depth > 0) {
         if (object->noun != NOUN_RLOCK || !lock_held_by(object, act->session, act->thread) ||
-            act->a != lock->token || lock->depth == LOCK_DEPTH_MAX)
+            act->a != lock->token || lock->depth == lock_depth_max(object))
             return false;
         lock->depth++;
     } else if (!lock_take(core, object, act, 1, act->a)) {
@@ -360,7 +373,7 @@ lock_get(struct core *core, struct object *object, struct reader *in)
     (void)core;
     lock->token = read_varint(in);
     depth = read_varint(in);
-    if (depth > (object->noun == NOUN_RLOCK ? LOCK_DEPTH_MAX : 1))
+    if (depth > lock_depth_max(object))
         return false;
     lock->depth = (uint32_t)depth;
     if (depth > 0) {
@@ -371,6 +384,14 @@ lock_get(struct core *core, struct object *object, struct reader *in)
             return false;
     }
     return !in->bad;
+}
+
+static bool
+lock_linked(const struct core *core, const struct object *object)
+{
+    const struct lock *lock = lock_of(object);
+
+    return lock->depth == 0 || object_tied(core, lock->session, object);
 }
 
 static void
@@ -399,14 +420,15 @@ lock_verify(const struct core *core, const struct object *object)
         assert(lock->session == 0 && lock->thread == 0 && lock->unix_ms == 0);
         assert(lane_first(object, LOCK_LANE) == NULL);
     } else {
-        assert(map_get(&core->sessions, lock->session) != NULL);
+        assert(lock_linked(core, object));
         assert(lock->token > 0);
-        assert(lock->depth <= (object->noun == NOUN_RLOCK ? LOCK_DEPTH_MAX : 1));
+        assert(lock->depth <= lock_depth_max(object));
     }
 }
 
 const struct noun_rules noun_lock = {
     .check = lock_check, .make = lock_make, .free = lock_end, .decide = lock_decide,
     .apply = lock_apply, .session_ended = lock_session_ended, .undone = lock_undone,
-    .put = lock_put, .get = lock_get, .describe = lock_describe, .verify = lock_verify,
+    .put = lock_put, .get = lock_get, .linked = lock_linked, .describe = lock_describe,
+    .verify = lock_verify,
 };

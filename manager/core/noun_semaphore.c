@@ -272,7 +272,20 @@ semaphore_get(struct core *core, struct object *object, struct reader *in)
         semaphore->held += permits;
     }
     return !in->bad && semaphore->left <= PERMITS_MAX && semaphore->added <= PERMITS_MAX &&
+           (object->b == 0 || semaphore->added == 0) &&
            semaphore->left + semaphore->held == object->a + semaphore->added;
+}
+
+static bool
+semaphore_linked(const struct core *core, const struct object *object)
+{
+    const struct semaphore *semaphore = semaphore_of(object);
+
+    for (struct list *at = semaphore->holders.next; at != &semaphore->holders; at = at->next) {
+        if (!object_tied(core, CONTAINER(at, struct holder, link)->session, object))
+            return false;
+    }
+    return true;
 }
 
 static void
@@ -298,12 +311,12 @@ semaphore_verify(const struct core *core, const struct object *object)
     for (struct list *at = semaphore->holders.next; at != &semaphore->holders; at = at->next) {
         const struct holder *holder = CONTAINER(at, struct holder, link);
 
-        assert(map_get(&core->sessions, holder->session) != NULL);
         assert(map_get(&semaphore->by_session, holder->session) == holder);
         assert(holder->permits > 0);
         held += holder->permits;
         sessions++;
     }
+    assert(semaphore_linked(core, object));
     assert(sessions == semaphore->by_session.count && held == semaphore->held);
     assert(semaphore->left + held == object->a + semaphore->added);
     assert(object->b == 0 || semaphore->added == 0);
@@ -314,6 +327,6 @@ const struct noun_rules noun_semaphore = {
     .check = semaphore_check, .make = semaphore_make, .free = semaphore_free,
     .decide = semaphore_decide, .apply = semaphore_apply,
     .session_ended = semaphore_session_ended, .undone = semaphore_undone,
-    .put = semaphore_put, .get = semaphore_get, .describe = semaphore_describe,
-    .verify = semaphore_verify,
+    .put = semaphore_put, .get = semaphore_get, .linked = semaphore_linked,
+    .describe = semaphore_describe, .verify = semaphore_verify,
 };

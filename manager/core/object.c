@@ -232,9 +232,13 @@ object_unrefer(struct core *core, uint64_t id)
 {
     struct object *object = object_find(core, id);
 
-    if (object == NULL || object->dead)
+    /* What a load refused is only freed: nothing says that its counts fit. */
+    if (object == NULL || object->dead || !core->linked)
         return;
-    assert(object->refs > 0);
+    if (object->refs == 0) {        /* a store that does not fit together */
+        core->bad = true;
+        return;
+    }
     object->refs--;
     object_head_dirty(core, object);
     object_doubt(core, object);

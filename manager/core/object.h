@@ -200,6 +200,9 @@ struct noun_rules {
                          struct effects *fx);
     /* The alarm: emit facts for what is due.  Live only. (opt) */
     void (*tick)(struct core *core, struct object *object, struct effects *fx);
+    /* After a load, when all objects, sessions and ties are there: does what it says
+     * about them fit?  False makes the load fail. (opt) */
+    bool (*linked)(const struct core *core, const struct object *object);
     /* After a load or replay, before the first step: volatile and derived state. (opt) */
     void (*start)(struct core *core, struct object *object);
     /* The session has seen the answer, or closed the object. (opt) */

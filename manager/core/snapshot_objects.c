@@ -506,6 +506,22 @@ link_ties(struct core *core)
     return good;
 }
 
+/* What the nouns say about sessions and about each other. */
+static bool
+link_nouns(const struct core *core)
+{
+    const struct object *object;
+    size_t               cursor = 0;
+
+    while ((object = map_next(&core->objects, &cursor, NULL)) != NULL) {
+        const struct noun_rules *rules = object_rules(object);
+
+        if (rules->linked != NULL && !rules->linked(core, object))
+            return false;
+    }
+    return true;
+}
+
 static struct later *
 later_list(const struct buffer *loaded, size_t *count_out)
 {
@@ -544,7 +560,7 @@ snapshot_objects_link(struct core *core)
         else
             good = load_answers(core, later[i].id, &in);
     }
-    good = good && link_ties(core);
+    good = good && link_ties(core) && link_nouns(core);
     free(later);
     buffer_free(&core->loaded);
     return good;

@@ -150,6 +150,20 @@ sync_free(struct sync_entries *entries)
     entries->count = 0;
 }
 
+bool
+sync_linked(const struct core *core, const struct object *object,
+            const struct sync_entries *entries)
+{
+    size_t   cursor = 0;
+    uint64_t session;
+
+    while (map_next(&entries->sessions, &cursor, &session) != NULL) {
+        if (!object_tied(core, session, object))
+            return false;
+    }
+    return true;
+}
+
 void
 sync_put(const struct list *ring, struct buffer *out)
 {

@@ -58,6 +58,9 @@ void               sync_leave(struct sync_entries *entries, struct sync_entry *e
 struct sync_entry *sync_first(const struct sync_entries *entries, uint64_t session);
 /* Frees all; the rings are left dangling. */
 void               sync_free(struct sync_entries *entries);
+/* Are all of their sessions tied to the object? */
+bool               sync_linked(const struct core *core, const struct object *object,
+                               const struct sync_entries *entries);
 /* A ring of entries, in order. */
 void               sync_put(const struct list *ring, struct buffer *out);
 /* `allowed`: bit set of states. */
@@ -76,6 +79,7 @@ bool     lock_free(const struct object *lock);
 /* An rlock belongs to a thread of a session, a lock to the session. */
 bool     lock_held_by(const struct object *lock, uint64_t session, uint64_t thread);
 uint64_t lock_next_token(const struct core *core, const struct object *lock);
+bool     lock_may_be(const struct object *lock, uint64_t depth);
 /* Is this lock or rlock held with this token now? */
 bool     lock_guards(const struct core *core, uint64_t lock, uint64_t token);
 /* In apply.  Let go of it wholly; returns the depth. */

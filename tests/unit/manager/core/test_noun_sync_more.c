@@ -225,6 +225,87 @@ list_test(void **state)
     end(script);
 }
 
+/* ---- what is read from a store is believed only when it is whole ---- */
+
+struct stored_story {
+    const char         *story;
+    struct script_story object;
+    const char         *lines[6];
+};
+
+static const struct stored_story stored_stories[] = {
+    { "stored: an rlock that is held", { "", NOUN_RLOCK, 0, 0, "", false },
+      { "a1 acquire > a1:token/1", "a1 acquire > a1:same/2" } },
+    { "stored: a semaphore with holders", { "", NOUN_SEMAPHORE, 3, 0, "", false },
+      { "a1 acquire > a1:token/2", "b1 acquire > b1:token/1", "b1 release a=2 > b1:ok" } },
+    { "stored: an event", { "", NOUN_EVENT, 0, 0, "", false }, { "a1 set > a1:ok" } },
+    { "stored: a condition with waiters", { "", NOUN_CONDITION, NOUN_LOCK, 0, "", false },
+      { "a1 acquire > a1:token/1", "a1 wait", "b1 acquire > b1:token/1", "b1 notify > b1:1",
+        "b1 wait > a1:token" } },
+    { "stored: a barrier with waiters", { "", NOUN_BARRIER, 2, 0, "", false },
+      { "a1 wait", "lose a", "b1 wait > b1:1/1", "b2 wait" } },
+};
+
+/* Load all, with object `at` as given.  A core that takes it passes core_check(). */
+static muster_err
+stored_load(const struct script *script, uint32_t at, struct slice bytes)
+{
+    struct core   *core = core_new(&script->world->config);
+    struct effects fx = { 0 };
+    muster_err     err = MUSTER_OK;
+
+    for (uint32_t i = 0; i < script->stored_count && err == MUSTER_OK; i++)
+        err = core_load(core, script->stored[i].kind, script->stored[i].id,
+                        i == at ? bytes : buffer_slice(&script->stored[i].bytes));
+    if (err == MUSTER_OK)
+        err = core_replay(core, slice_of(NULL, 0));
+    if (err == MUSTER_OK) {
+        core_start(core, WORLD_START_MS, WORLD_UNIX_MS, &fx);
+        core_turn(core, WORLD_START_MS, WORLD_UNIX_MS, &fx);
+        core_check(core);
+        core_turn(core, WORLD_START_MS + 3 * SESSION_MS, WORLD_UNIX_MS, &fx);
+        core_check(core);
+    }
+    core_free(core);
+    effects_free(&fx);
+    return err;
+}
+
+static void
+stored_test(void **state)
+{
+    const struct stored_story *story = *state;
+    struct script             *script = begin(&story->object);
+    uint32_t                   found = 0, refused = 0;
+
+    for (int i = 0; i < 6 && story->lines[i] != NULL; i++)
+        run(script, story->lines[i]);
+    core_checkpoint(script->world->core, script_store, script);
+    for (uint32_t i = 0; i < script->stored_count; i++) {
+        struct buffer *bytes = &script->stored[i].bytes;
+
+        if (script->stored[i].kind != OBJECT_HEAD || script->stored[i].id != script->object)
+            continue;
+        found++;
+        assert_int_equal(stored_load(script, i, buffer_slice(bytes)), MUSTER_OK);
+        for (size_t cut = 0; cut < bytes->bytes; cut++)
+            assert_int_equal(stored_load(script, i, slice_cut(buffer_slice(bytes), 0, cut)),
+                             MUSTER_ERR_INVALID);
+        for (size_t at = 0; at < bytes->bytes; at++) {
+            uint8_t good = bytes->data[at];
+
+            for (uint32_t bad = 0; bad < 256; bad++) {
+                bytes->data[at] = (uint8_t)bad;
+                refused += stored_load(script, i, buffer_slice(bytes)) != MUSTER_OK;
+            }
+            bytes->data[at] = good;
+        }
+    }
+    assert_int_equal(found, 1);
+    assert_true(refused > 0);
+    end(script);
+}
+
 /* ---- tokens ---- */
 
 static void
@@ -369,5 +450,6 @@ main(void)
 
     return STORIES("settings", open_stories, open_test) +
            STORIES("what people read", list_stories, list_test) +
+           STORIES("what is stored", stored_stories, stored_test) +
            cmocka_run_group_tests_name("locks and their kin", tests, NULL, NULL);
 }
