@@ -532,17 +532,20 @@ static muster_err
 object_take(struct object_call *call, uint16_t type, struct ask *ask_out,
             struct muster_error *error)
 {
-    *ask_out = (struct ask){ 0 };
+    muster_err err;
+
     if (call->call.error.code != MUSTER_OK) {
         if (error != NULL)
             *error = call->call.error;
         return call->call.error.code;
     }
-    ask_out->call.state = CALL_DONE;
-    ask_out->call.answer_type = call->call.answer_type;
-    ask_out->call.answer = call->call.answer;
+    ask_out->call = (struct call){ .state = CALL_DONE, .answer_type = call->call.answer_type,
+                                   .answer = call->call.answer };
     call->call.answer = (struct buffer){ 0 };
-    return call_answer(&ask_out->call, type, &ask_out->m, error);
+    err = call_answer(&ask_out->call, type, &ask_out->m, error);
+    if (err)
+        ask_free(ask_out);
+    return err;
 }
 
 static muster_err
@@ -589,8 +592,6 @@ handle_ask(struct handle *handle, const struct msg_object_do *m, const struct ma
     pthread_mutex_unlock(&session->lock);
     if (!err)
         err = object_take(&call, manner->answer_type, answer_out, error);
-    if (err)
-        ask_free(answer_out);
     object_call_free(&call);
     return err;
 }

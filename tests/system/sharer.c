@@ -662,9 +662,9 @@ story_flood(void)
     WANT(flood.wrong == 0 && flood.put == FLOOD && flood.got == FLOOD);
     MUST(muster_queue_size(flood.queue, 10000, &size, &error));
     WANT(size.items == 0 && size.given == 0 && size.unfinished == 0);
-    muster_session_close(session);       /* those that still wait hear of it */
+    muster_queue_close(flood.queue);     /* those that still wait hear of it */
+    muster_session_close(session);
     WANT(flood.wrong == 512);
-    muster_queue_close(flood.queue);
     connect_session();
 }
 
