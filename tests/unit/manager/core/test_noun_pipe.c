@@ -322,6 +322,28 @@ pipe_too_large(void **state)
     link_free(link);
 }
 
+/* A restart finds a transient pipe as it was made. */
+static void
+pipe_transient(void **state)
+{
+    static const struct link_step steps[] = {
+        ATTACH(A, 0, 1, 1), ATTACH(A, 1, 1, 1), SEND(A, 0, 1, "one", 1), DETACH(A, 1),
+        TOLD(A, 1, IS_END), RESTARTS, BACK(A), SEND_GETS(A, 0, 1, MUSTER_ERR_STATE, "not attached"),
+        ATTACH(A, 1, 1, 1), ATTACH(A, 0, 1, 1), SEND(A, 0, 1, "two", 2), RECEIVE(A, 1, 1, "two"),
+        { LINK_END_OF_STORY },
+    };
+    struct link_world *link = link_new(NOUN_PIPE, 1);
+    union wire_any     m = { .object_open = { .noun = NOUN_PIPE, .name = slice_text("brief"),
+                                              .a = 1, .transient = 1 } };
+    uint64_t           request = link_ask(link, A, MSG_TYPE_OBJECT_OPEN, &m);
+
+    (void)state;
+    link_turn(link, 0);
+    link->object = link_pull(link, link->sessions[A], request, "open").a;
+    link_run(link, steps, "transient");
+    link_free(link);
+}
+
 /* Thousands of small parts come in blocks, each once and in order. */
 static void
 pipe_many(void **state)
@@ -488,6 +510,7 @@ main(void)
         cmocka_unit_test(pipe_window),
         cmocka_unit_test(pipe_too_large),
         cmocka_unit_test(pipe_many),
+        cmocka_unit_test(pipe_transient),
     };
 
     return STORIES("pipe", pipe_cases, pipe_story) +
