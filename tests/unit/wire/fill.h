@@ -19,6 +19,7 @@ enum fill_mode { FILL_LEAST, FILL_MOST, FILL_MIXED };
 
 enum {
     FILL_LIST_BYTES_MAX  = 96 * KIB,   /* of one list in FILL_MOST */
+    FILL_LISTS_BYTES_MAX = 240 * KIB,  /* of all of them, so that a message fits a frame */
     FILL_MIXED_BYTES_MAX = 24,         /* of one text in FILL_MIXED */
     FILL_MIXED_ITEMS_MAX = 3,
 };
@@ -26,6 +27,7 @@ enum {
 struct fill {
     enum fill_mode mode;
     uint64_t       seed;
+    size_t         list_bytes;         /* of the lists so far */
     void          *owned;              /* chain of what was allocated */
 };
 
@@ -171,6 +173,8 @@ fill_list(struct fill *fill, uint32_t count_max,
           void (*append)(struct fill *fill, struct buffer *out))
 {
     enum fill_mode   mode = fill->mode;
+    size_t           had = fill->list_bytes, left = FILL_LISTS_BYTES_MAX - had;
+    size_t           bytes_max = left < FILL_LIST_BYTES_MAX ? left : FILL_LIST_BYTES_MAX;
     struct buffer    bytes = { 0 };
     struct wire_list list = { 0 };
     uint32_t         count = 0;
@@ -184,16 +188,18 @@ fill_list(struct fill *fill, uint32_t count_max,
         size_t before = bytes.bytes;
 
         append(fill, &bytes);
+        fill->list_bytes = had;          /* lists in an item are counted with it */
         if (mode == FILL_MOST)
             fill->mode = FILL_LEAST;
-        if (bytes.bytes <= FILL_LIST_BYTES_MAX)
+        if (bytes.bytes <= bytes_max)
             list.count++;
         else if (before > 0)
             count = list.count;          /* full */
-        if (bytes.bytes > FILL_LIST_BYTES_MAX)
+        if (bytes.bytes > bytes_max)
             bytes.bytes = before;
     }
     fill->mode = mode;
+    fill->list_bytes = had + bytes.bytes;
     data = fill_alloc(fill, bytes.bytes);
     if (bytes.bytes > 0)
         memcpy(data, bytes.data, bytes.bytes);
