@@ -28,7 +28,7 @@ struct call_settings {
       NAMES_FILE },                                                                            \
     { 0, "named", "NAME=VALUE", OPTION_LIST, AT(named), 0,                                     \
       "a named value that the function can look up; repeatable", NAMES_NOTHING },              \
-    { 'q', "queue", "NAME", OPTION_TEXT, AT(queue), 0, "workers that serve this queue",        \
+    { 0, "queue", "NAME", OPTION_TEXT, AT(queue), 0, "workers that serve this queue",          \
       NAMES_NOTHING },                                                                         \
     { 'l', "label", "K=V", OPTION_LIST, AT(labels), 0,                                         \
       "only workers with this label; repeatable", NAMES_NOTHING },                             \

@@ -68,10 +68,11 @@ enum {
     DELAY_MS_MAX              = 24 * 24 * 3600 * 1000,  /* 24 days: fits 31 bits */
     CPUS_MILLI_MAX            = 1000 * 1000,
 
-    FUNCTIONS_MAX             = 1024,      /* announced by one worker */
+    FUNCTIONS_MAX             = 512,       /* announced by one worker */
     NAMED_MAX                 = 64,        /* named values of a function's call */
 
     KEY_BYTES_MAX             = 4 * KIB,   /* of dicts and namespaces; methods of services */
+    HEADS_BYTES_MAX           = 64 * KIB,  /* what an answer says of each item in it */
     VALUE_BYTES_MAX           = 128 * KIB, /* of one request or answer; larger ones go in parts */
     VALUE_INLINE_BYTES_MAX    = 16 * KIB,  /* kept in memory; larger items of queues are bodies */
     MESSAGE_ITEM_BYTES_MAX    = 1 * MIB * 1024,  /* one item of a queue, one message of a pipe */
@@ -97,8 +98,10 @@ static_assert(ITEM_BYTES_MAX + 16 <= BLOCK_BYTES_MAX, "an item must fit a block"
 static_assert(CHUNK_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX, "a chunk must fit a frame");
 static_assert(VALUE_BYTES_MAX + KEY_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX,
               "a value with its key must fit a frame");
-static_assert(BLOCK_BYTES_MAX + GIVEN_PER_ANSWER_MAX * 16 + KIB <= MESSAGE_BODY_BYTES_MAX,
-              "items with their ids must fit a frame");
+static_assert(GIVEN_PER_ANSWER_MAX * 16 <= HEADS_BYTES_MAX && BLOCK_ITEMS_MAX * 8 <= HEADS_BYTES_MAX,
+              "ids and sizes of all items in an answer must fit it");
+static_assert(BLOCK_BYTES_MAX + HEADS_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX,
+              "items with what is said of them must fit a frame");
 static_assert(VALUE_INLINE_BYTES_MAX + 16 <= BLOCK_BYTES_MAX, "an inline item must fit a block");
 static_assert(VALUE_BYTES_MAX + KEY_BYTES_MAX + 16 <= BLOCK_BYTES_MAX,
               "a value with its key must fit a block");

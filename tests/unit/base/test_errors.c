@@ -19,8 +19,8 @@ static const struct error_case error_cases[] = {
     { "done",                          0,    "OK",       MUSTER_OK,             0 },
     { "usage errors exit with 2",      1,    "INVALID",  MUSTER_ERR_INVALID,    2 },
     { "a time-out exits with 124",     6,    "TIMEOUT",  MUSTER_ERR_TIMEOUT,    124 },
-    { "the last one",                  26,   "INTERNAL", MUSTER_ERR_INTERNAL,   70 },
-    { "one of a later version",        27,   "UNKNOWN",  MUSTER_ERR_INTERNAL,   70 },
+    { "the last one",                  37,   "BROKEN_POOL", MUSTER_ERR_BROKEN_POOL, 75 },
+    { "one of a later version",        38,   "UNKNOWN",  MUSTER_ERR_INTERNAL,   70 },
     { "far outside",                   9999, "UNKNOWN",  MUSTER_ERR_INTERNAL,   70 },
     { "negative, seen as unsigned",    ~0u,  "UNKNOWN",  MUSTER_ERR_INTERNAL,   70 },
 };
