@@ -369,7 +369,8 @@ answer_get(struct answer *answer, const struct effects *fx, const struct effect_
     return MUSTER_OK;
 }
 
-/* A body that a pruned job, or a shared object, took with it is an answer, not a fault of the store. */
+/* A body that a pruned job, or a shared object, took with it is an answer, not a fault
+ * of the store. */
 static muster_err
 answer_missing(struct answer *answer, muster_err err, uint64_t session, uint64_t request)
 {

@@ -413,7 +413,8 @@ service_calls(void)
     OK(call_soon(service, "upper", "hello", &reply));
     mirror_text(&reply, "HELLO");
     muster_bytes_free(&reply);
-    GIVES(MUSTER_ERR_NO_KEY, muster_service_call(service, "lower", "x", 1, CALL_MS, &reply, &error));
+    GIVES(MUSTER_ERR_NO_KEY,
+          muster_service_call(service, "lower", "x", 1, CALL_MS, &reply, &error));
     assert_non_null(strstr(error.detail, "upper"));
     GIVES(MUSTER_ERR_REMOTE, muster_service_call(service, "upper", "", 0, CALL_MS, &reply, &error));
     assert_non_null(strstr(error.detail, "nothing to raise"));

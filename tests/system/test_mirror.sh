@@ -15,6 +15,7 @@ statements() {
 }
 
 statements mirror_data
+statements mirror_list
 statements mirror_pipe
 
 story "lifetime: named objects survive a restart of the manager"
