@@ -309,7 +309,8 @@ slots_merge(struct dict *dict, uint32_t from)
     struct entry_slot *later = base_array(left, sizeof(*later));
     uint32_t           to = dict->slot_count;
 
-    memcpy(later, dict->slots + from, left * sizeof(*later));
+    if (left > 0)
+        memcpy(later, dict->slots + from, left * sizeof(*later));
     while (left > 0) {
         if (from > 0 && dict->slots[from - 1].sequence > later[left - 1].sequence)
             dict->slots[--to] = dict->slots[--from];
@@ -373,7 +374,7 @@ dict_verify(const struct core *core, const struct object *object)
         bytes += entry->value->bytes + (uint64_t)CELL_COST_BYTES;
         count++;
     }
-    assert(count == dict->count);
+    assert(count == dict->count && slot - count <= count + HOLES_MIN);
     assert(object->bytes == bytes);
     assert(dict->log_from <= dict->version && dict->log_bytes <= (size_t)LOG_BYTES_MAX);
 }
