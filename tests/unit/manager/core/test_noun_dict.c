@@ -89,6 +89,7 @@ one_request(void **state)
         data_block(data, row->value);
         m.value = buffer_slice(&data->block);
     }
+    data_checkpoint(data);
     told = data_do(data, data->ann, m);
     assert_false(told.nothing);
     assert_int_equal(told.error, row->error);
@@ -96,9 +97,9 @@ one_request(void **state)
     assert_int_equal(told.done.b, row->answer_b);
     assert_true(slice_equals_text(told.done.value, row->answer));
     assert_string_equal(dict_words(data, dict), after);
-    data_restart(data);
-    assert_string_equal(dict_words(data, dict), after);
     data_reload(data);
+    assert_string_equal(dict_words(data, dict), after);
+    data_restart(data);
     assert_string_equal(dict_words(data, dict), after);
     data_free(data);
 }

@@ -1,7 +1,7 @@
 /* test_noun_value.c - shared values and arrays: numbers that add without a lock
  *
  * Method: one request, its answer, and what is there afterwards; the same again
- * after a restart from the log and from a checkpoint.  Numbers are told as text.
+ * after a restart from two checkpoints, and from the log.  Numbers are told as text.
  */
 #include "data_world.h"
 
@@ -129,6 +129,7 @@ one_value(void **state)
                            (struct msg_object_open){ .noun = NOUN_VALUE, .a = (uint64_t)row->type,
                                .name = slice_text("it"),
                                .value = typed(&bytes, row->type, row->before) }, MUSTER_OK);
+    data_checkpoint(data);
     told = data_do(data, data->ann,
                    value_do(object, verbs[row->op], 0, 0,
                             row->op == OP_CAS ? pair(&bytes, row->type, row->value)
@@ -140,9 +141,9 @@ one_value(void **state)
     else
         assert_int_equal(told.done.value.bytes, 0);
     value_is(data, object, row->type, after);
-    data_restart(data);
-    value_is(data, object, row->type, after);
     data_reload(data);
+    value_is(data, object, row->type, after);
+    data_restart(data);
     value_is(data, object, row->type, after);
     buffer_free(&bytes);
     data_free(data);
@@ -164,6 +165,7 @@ one_item(void **state)
 
     data_done(data, data->ann, value_do(object, VERB_ARRAY_SET, at, 0,
                                         typed(&bytes, row->type, row->before)));
+    data_checkpoint(data);
     told = data_do(data, data->ann,
                    value_do(object, verbs[row->op], at, row->op == OP_GET,
                             row->op == OP_CAS ? pair(&bytes, row->type, row->value)
@@ -182,9 +184,9 @@ one_item(void **state)
                                                    slice_of(NULL, 0)));
         assert_true(slice_equal(done.value, typed(&bytes, row->type, "0")));
         if (i == 0)
-            data_restart(data);
-        else
             data_reload(data);
+        else
+            data_restart(data);
     }
     buffer_free(&bytes);
     data_free(data);
