@@ -102,5 +102,8 @@ void       cancel_later(struct muster_session *session, uint64_t job,
                         const struct wire_range *ranges, uint32_t count, bool hard,
                         bool waiting_only);
 uint32_t   timeout_left(uint64_t deadline_ms);       /* for calls that take one */
+/* task.c: MUSTER_PARENT=JOB.INDEX for the environment of what this program starts; NULL
+ * when it is no task itself. */
+const char *task_parent(char *out, size_t bytes);
 
 #endif

@@ -299,11 +299,8 @@ feed_item(struct muster_session *session, uint64_t job, struct slice item, uint3
     index = feed_index(feed);
     if (!err && !feed_add(feed, item, clock_now_ms()))
         err = feed_wait_add(feed, item, timeout_ms, &index, error);
-    if (!err && added != NULL) {
-        added(context, index);
-        if (feed->in_flight == 0)
-            feed_push(feed);
-    }
+    if (!err && added != NULL && added(context, index))
+        feed_push(feed);
     pthread_mutex_unlock(&session->lock);
     return err;
 }

@@ -46,8 +46,9 @@ void         feed_free(struct feed *feed);
 bool         feed_is_settled(struct muster_session *session, uint64_t job, uint32_t index);
 
 /* Without the lock: muster_job_feed(), telling the index of the item while the lock is
- * held, so that nobody hears of its end before.  A lone item leaves at once. */
-typedef void feed_added(void *context, uint32_t index);
+ * held, so that nobody hears of its end before.  `added` says whether it shall leave at
+ * once: company would be waited for in vain. */
+typedef bool feed_added(void *context, uint32_t index);
 muster_err   feed_item(struct muster_session *session, uint64_t job, struct slice item,
                        uint32_t timeout_ms, feed_added *added, void *context,
                        struct muster_error *error);

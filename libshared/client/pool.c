@@ -174,8 +174,10 @@ pool_submit_job(struct muster_pool *pool, const char *name, uint32_t timeout_ms,
 {
     const struct muster_pool_options *own = &pool->options;
     char                      dedup[sizeof(pool->key) + 1 + NAME_BYTES_MAX + 1];
+    char                      parent[64];
+    const char               *env[] = { task_parent(parent, sizeof(parent)), NULL };
     struct muster_job_options options = {
-        .function = name, .named = own->named, .named_count = own->named_count,
+        .function = name, .env = env, .named = own->named, .named_count = own->named_count,
         .source = MUSTER_SOURCE_ITEMS, .name = own->name != NULL ? own->name : name,
         .queue = own->queue, .priority = own->priority, .cpus_milli = own->cpus_milli,
         .mem_bytes = own->mem_bytes, .labels = own->labels, .attempts_max = own->attempts_max,
@@ -284,12 +286,13 @@ struct pool_adding {
     struct muster_future *future;
 };
 
-static void
+static bool
 pool_added(void *context, uint32_t index)
 {
     struct pool_adding *adding = context;
 
     adding->future = future_new(adding->collector, index, adding->ended, adding->context);
+    return adding->collector->pending.count == 1;
 }
 
 muster_err

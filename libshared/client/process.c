@@ -177,8 +177,7 @@ muster_process_set_daemon(struct muster_process *process, bool daemon, struct mu
 /* The environment it was given, and what it shall know of itself.  The list and the
  * texts behind `own` are freed by the caller. */
 static const char **
-process_env(const struct muster_process *process, const struct muster_task_self *self,
-            char own[PROCESS_ENV_MORE][NAME_BYTES_MAX + 32])
+process_env(const struct muster_process *process, char own[PROCESS_ENV_MORE][NAME_BYTES_MAX + 32])
 {
     const char *const *given = process->options.env;
     const char       **env;
@@ -193,21 +192,20 @@ process_env(const struct muster_process *process, const struct muster_task_self 
     (void)snprintf(own[more++], sizeof(own[0]), "MUSTER_PROCESS_NAME=%s", process->name);
     if (process->options.daemon)
         (void)snprintf(own[more++], sizeof(own[0]), "MUSTER_DAEMON=1");
-    if (self->is_task)
-        (void)snprintf(own[more++], sizeof(own[0]), "MUSTER_PARENT=%llu.%u",
-                       (unsigned long long)self->id.job, (unsigned)self->id.index);
+    if (task_parent(own[more], sizeof(own[0])) != NULL)
+        more++;
     for (size_t i = 0; i < more; i++)
         env[count + i] = own[i];
     return env;
 }
 
 static muster_err
-process_submit(struct muster_process *process, const struct muster_task_self *self,
-               uint32_t timeout_ms, uint64_t *job_out, struct muster_error *error)
+process_submit(struct muster_process *process, uint32_t timeout_ms, uint64_t *job_out,
+               struct muster_error *error)
 {
     const struct muster_process_options *own = &process->options;
     char                      texts[PROCESS_ENV_MORE][NAME_BYTES_MAX + 32];
-    const char              **env = process_env(process, self, texts);
+    const char              **env = process_env(process, texts);
     struct muster_job_options options = {
         .args = own->args, .function = own->function, .named = own->named,
         .named_count = own->named_count, .env = env, .cwd = own->cwd, .stdin_data = own->data,
@@ -250,7 +248,7 @@ muster_process_start(struct muster_process *process, uint32_t timeout_ms,
         err = error_set(error, MUSTER_ERR_STATE, "a daemonic process may not start %s",
                         process->name);
     if (!err)
-        err = process_submit(process, &self, timeout_ms, &job, error);
+        err = process_submit(process, timeout_ms, &job, error);
     if (err)
         return err;
     pthread_mutex_lock(&session->lock);

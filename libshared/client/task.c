@@ -1,10 +1,11 @@
 /* task.c - what a running task knows of itself, from its environment */
 #include <muster/task.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "collect.h"
 #include "parse.h"
 
 static uint64_t
@@ -64,4 +65,17 @@ muster_task_self(struct muster_task_self *self_out)
     self_text("MUSTER_WORKER", self.worker, sizeof(self.worker));
     self_text("MUSTER_PROCESS_NAME", self.name, sizeof(self.name));
     *self_out = self;
+}
+
+const char *
+task_parent(char *out, size_t bytes)
+{
+    struct muster_task_self self;
+
+    muster_task_self(&self);
+    if (!self.is_task)
+        return NULL;
+    (void)snprintf(out, bytes, "MUSTER_PARENT=%llu.%u", (unsigned long long)self.id.job,
+                   (unsigned)self.id.index);
+    return out;
 }

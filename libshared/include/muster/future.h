@@ -2,6 +2,11 @@
  *
  * A future is one task of a job: its id is (job, index).  Any program of the same
  * user can open it again by its id, also after a restart of manager and client.
+ * The library hears of its end by itself, whether or not somebody waits.
+ *
+ * Any thread may use a future.  Free it before its session is closed.  A session
+ * holds up to 64 MiB of results for futures; what is more is fetched again from the
+ * manager by muster_future_result().
  */
 #ifndef MUSTER_FUTURE_H
 #define MUSTER_FUTURE_H
@@ -22,13 +27,16 @@ struct muster_task_id { uint64_t job; uint32_t index; };
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_future_open(struct muster_session *session, struct muster_task_id id, uint32_t timeout_ms,
                    struct muster_future **future_out, struct muster_error *error);
-/* Also while it runs: the task goes on; its callbacks do not come any more. */
+/* Also while it runs: the task goes on; its callbacks do not come any more.  NULL is
+ * allowed; a callback may free its future. */
 MUSTER_API void muster_future_free(struct muster_future *future);
 MUSTER_API struct muster_task_id muster_future_id(const struct muster_future *future);
 
 /* Its result: what the function returned (of a command: its standard output).
  * Errors: TIMEOUT (not yet); CANCELED; REMOTE: it failed - the detail has the worker, the exit
- * code or error text and the end of what it logged.  May be called again. */
+ * code or error text and the end of what it logged.  May be called again.  Any other error
+ * of one that has ended says why nobody knows how: NOT_FOUND (the job was removed from the
+ * manager's history), NO_SPACE (the manager never took it), SESSION, AUTH. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_future_result(struct muster_future *future, uint32_t timeout_ms,
                      struct muster_bytes *result_out, struct muster_error *error);
@@ -46,10 +54,11 @@ MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_future_successful(const struct muster_future *future, bool *successful_out,
                          struct muster_error *error);
 MUSTER_API bool muster_future_cancelled(const struct muster_future *future);
+/* A worker has it. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_future_running(struct muster_future *future, uint32_t timeout_ms, bool *running_out,
                       struct muster_error *error);
-/* *cancelled_out false: it runs or has ended, and goes on as it was. */
+/* *cancelled_out false: a worker has it or it has ended, and it goes on as it was. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_future_cancel(struct muster_future *future, uint32_t timeout_ms, bool *cancelled_out,
                      struct muster_error *error);
@@ -63,7 +72,8 @@ MUSTER_API void muster_future_add_done_callback(struct muster_future *future,
                                                 muster_future_callback *callback, void *context);
 
 enum muster_wait_for { MUSTER_FIRST_COMPLETED, MUSTER_FIRST_EXCEPTION, MUSTER_ALL_COMPLETED };
-/* concurrent.futures.wait: never fails for a time-out.  done_out[i] tells of each. */
+/* concurrent.futures.wait: never fails for a time-out.  done_out[i] tells of each.
+ * INVALID: futures of several sessions. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_futures_wait(struct muster_future *const *futures, size_t count,
                     enum muster_wait_for wait_for, uint32_t timeout_ms, bool *done_out,

@@ -2,6 +2,9 @@
  *
  * One object under both names.  Calls are tasks of a job per function: durable,
  * run again elsewhere when their worker dies, streamed in bounded memory.
+ *
+ * Any thread may use a pool, one at a time an imap.  Close imaps before their pool is
+ * freed, and free pools before their session is closed.
  */
 #ifndef MUSTER_POOL_H
 #define MUSTER_POOL_H
@@ -32,20 +35,23 @@ MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_pool_open(struct muster_session *session, const struct muster_pool_options *options,
                  struct muster_pool **pool_out, struct muster_error *error);
 
-/* Call and wait (apply).  Errors as of muster_future_result(); STATE: the pool is closed. */
+/* Call and wait (apply).  Errors as of muster_future_result() and muster_pool_submit().
+ * After TIMEOUT or INTERRUPTED the call is cancelled: nobody could take its result. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_pool_apply(struct muster_pool *pool, const char *function, const void *data, size_t bytes,
                   uint32_t timeout_ms, struct muster_bytes *result_out,
                   struct muster_error *error);
-/* apply_async, Executor.submit.  At most 64 KiB of arguments.  INVALID, STATE; NOT_FOUND: no
- * worker has this function (it was not submitted). */
+/* apply_async, Executor.submit.  At most 64 KiB of arguments.  INVALID, TOO_LARGE; STATE: the
+ * pool is closed; NOT_FOUND: no worker has this function (it was not submitted);
+ * BROKEN_POOL: its job was cancelled by someone else, or with the session. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_pool_submit(struct muster_pool *pool, const char *function, const void *data, size_t bytes,
                    uint32_t timeout_ms, struct muster_future **future_out,
                    struct muster_error *error);
 
 /* Results in the order of items (map): an array of `count`, muster_list_free().  All
- * calls end first; then the first failure, by order, is told: REMOTE. */
+ * calls end first; then the first failure, by order, is told: REMOTE, CANCELED.  After
+ * TIMEOUT or INTERRUPTED what has not begun to run is cancelled. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_pool_map(struct muster_pool *pool, const char *function,
                 const struct muster_item_in *items, size_t count, uint32_t timeout_ms,
@@ -53,7 +59,9 @@ muster_pool_map(struct muster_pool *pool, const char *function,
 
 /* ---- imap, imap_unordered: any number of items, bounded memory ----
  * `next` gives the items as they are wanted: OK, CLOSED at the end, or an error that
- * ends it; it is called on the thread that calls muster_imap_next(). */
+ * ends it; it is called on the thread that calls muster_imap_next(), and what it gives is
+ * good until it is called again.  At most 4096 items, or 8 MiB of them, are ahead of what
+ * was taken.  A pool that is closed meanwhile still takes the rest. */
 struct muster_imap;
 typedef muster_err muster_imap_source(void *context, const void **data_out, size_t *bytes_out);
 MUSTER_API MUSTER_MUST_CHECK muster_err
@@ -65,12 +73,12 @@ struct muster_imap_result {
     const void *data;             /* until the next call */
     size_t      bytes;
 };
-/* CLOSED: that was the last.  REMOTE: this call failed (result_out->index is set); go
- * on with the next.  TIMEOUT. */
+/* CLOSED: that was the last.  REMOTE, CANCELED: this call failed (result_out->index is
+ * set); go on with the next.  TIMEOUT.  An error of `next`, when all before it were taken. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_imap_next(struct muster_imap *imap, uint32_t timeout_ms,
                  struct muster_imap_result *result_out, struct muster_error *error);
-/* Before its end: what has not run is cancelled. */
+/* Before its end: what has not begun to run is cancelled. */
 MUSTER_API void muster_imap_close(struct muster_imap *imap);
 
 /* No more calls. */

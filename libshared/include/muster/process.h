@@ -1,7 +1,8 @@
 /* process.h - one process on some worker of the fleet (multiprocessing.Process)
  *
  * Its target is a command or a function (function.h).  See task.h for what a
- * process knows of itself.
+ * process knows of itself.  One thread at a time uses a process.  Free it before its
+ * session is closed.
  */
 #ifndef MUSTER_PROCESS_H
 #define MUSTER_PROCESS_H
@@ -53,7 +54,9 @@ muster_process_is_alive(struct muster_process *process, uint32_t timeout_ms, boo
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_process_pid(struct muster_process *process, uint32_t timeout_ms, uint32_t *pid_out,
                    char worker_out[65], struct muster_error *error);
-/* n of exit(n), -N: ended by signal N.  *ended_out false: it has none yet. */
+/* n of exit(n), -N: ended by signal N.  *ended_out false: it has none yet.  One that was
+ * terminated or killed before it ran has -SIGTERM or -SIGKILL, and one that was lost with
+ * its workers has -SIGKILL. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_process_exitcode(struct muster_process *process, uint32_t timeout_ms, bool *ended_out,
                         int32_t *exitcode_out, struct muster_error *error);
@@ -90,13 +93,14 @@ muster_process_result(struct muster_process *process, uint32_t timeout_ms,
 /* The handle; the process goes on (a daemon until its session ends). */
 MUSTER_API void muster_process_free(struct muster_process *process);
 
-/* Processes that this session started and that have not ended; for free(). */
+/* Processes that this session started, that have not ended and were not freed; an array
+ * for free(). */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_process_active(struct muster_session *session, uint32_t timeout_ms,
                       struct muster_process ***processes_out, size_t *count_out,
                       struct muster_error *error);
 
-/* ---- connection.wait: any mix ---- */
+/* ---- connection.wait: any mix, of one session ---- */
 struct muster_connection;
 struct muster_waitable {         /* one of them */
     struct muster_connection *connection;
@@ -104,7 +108,7 @@ struct muster_waitable {         /* one of them */
     struct muster_future     *future;
     bool                      ready;     /* told here */
 };
-/* How many are ready; 0 when the time is over. */
+/* How many are ready; 0 when the time is over.  INVALID; STATE: a process was not started. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_wait(struct muster_session *session, struct muster_waitable *waitables, size_t count,
             uint32_t timeout_ms, size_t *ready_out, struct muster_error *error);

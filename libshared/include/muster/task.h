@@ -23,7 +23,7 @@ struct muster_task_self {
     uint32_t cpus_milli;         /* granted to it (cpu_count) */
     bool     daemon;
     char     worker[65];
-    char     name[65];           /* of its job or process; "MainProcess" when it is no task */
+    char     name[65];           /* of its process, "" of a plain job; "MainProcess": no task */
 };
 MUSTER_API void muster_task_self(struct muster_task_self *self_out);
 
