@@ -24,7 +24,8 @@ struct peer {
     bool                 connected;
     uint64_t             requests[SAID_MAX];           /* the last OBJECT_DOs, newest first */
     struct msg_object_do said[SAID_MAX];
-    struct buffer        value;        /* of the newest */
+    struct buffer        values[SAID_MAX];
+    struct buffer        value;        /* of the next */
     char                 inbox[INBOX_MAX][TEXT_MAX];
     uint32_t             inbox_count;
 };
@@ -318,12 +319,18 @@ peer_say(struct scene *scene, uint32_t who, uint64_t request, uint16_t type,
 static inline void
 peer_do(struct scene *scene, uint32_t who, const struct msg_object_do *m)
 {
-    struct peer *peer = &scene->peers[who];
+    struct peer  *peer = &scene->peers[who];
+    struct buffer oldest = peer->values[SAID_MAX - 1];
 
     memmove(&peer->said[1], &peer->said[0], (SAID_MAX - 1) * sizeof(peer->said[0]));
     memmove(&peer->requests[1], &peer->requests[0], (SAID_MAX - 1) * sizeof(peer->requests[0]));
+    memmove(&peer->values[1], &peer->values[0], (SAID_MAX - 1) * sizeof(peer->values[0]));
     peer->said[0] = *m;
     peer->said[0].object = scene->object;
+    peer->values[0] = oldest;
+    buffer_clear(&peer->values[0]);
+    buffer_append_slice(&peer->values[0], m->value);
+    peer->said[0].value = buffer_slice(&peer->values[0]);
     peer->requests[0] = ++scene->world->request;
     assert_true(peer->requests[0] < REQUESTS_MAX);
     scene->verbs[peer->requests[0]] = m->verb;

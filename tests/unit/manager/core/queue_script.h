@@ -343,6 +343,8 @@ scene_end(struct scene *scene)
         if (scene->peers[i].inbox_count > 0)
             fail_msg("%s: nobody expected %s", scene->story, scene->peers[i].inbox[0]);
         buffer_free(&scene->peers[i].value);
+        for (uint32_t k = 0; k < SAID_MAX; k++)
+            buffer_free(&scene->peers[i].values[k]);
     }
     for (uint32_t i = 0; i < scene->stored_count; i++)
         buffer_free(&scene->stored[i].bytes);
