@@ -44,11 +44,9 @@ cell_allowed(const struct core *core, const struct object *object, const struct 
 }
 
 bool
-may_make(const struct core *core, const struct object *object, uint64_t bytes, struct verdict *v)
+may_make(const struct core *core, const struct object *object, struct verdict *v)
 {
-    if (core->objects.count < core->config.objects_max &&
-        bytes <= core->config.object_bytes_max &&
-        core->object_bytes <= core->config.object_bytes_max - bytes)
+    if (core->objects.count < core->config.objects_max)
         return true;
     verdict_error(v, object, MUSTER_ERR_FULL, "the manager has no room for another object");
     return false;

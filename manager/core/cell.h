@@ -49,9 +49,8 @@ void         cell_put(const struct cell *cell, struct buffer *out);
 /* Counts the bytes; references are counted already (object->refs is stored).  NULL: malformed. */
 struct cell *cell_get(struct core *core, struct object *object, struct reader *in);
 
-/* In decide: is there room for another object with so many bytes?  False: *v says no. */
-bool may_make(const struct core *core, const struct object *object, uint64_t bytes,
-              struct verdict *v);
+/* In decide: is there room for another object?  False: *v says no. */
+bool may_make(const struct core *core, const struct object *object, struct verdict *v);
 
 /* ---- several in one request: a block of `count` times `per` byte strings, and
  * in the key one byte for each of the `count`: 1 = it is a reference ---- */

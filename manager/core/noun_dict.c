@@ -327,12 +327,10 @@ apply_clear(struct core *core, struct object *object, const struct act *act,
 static void
 decide_copy(struct core *core, struct object *object, const struct act *act, struct verdict *v)
 {
-    (void)act;
+    (void)core, (void)act;
     if (object->transient)
         verdict_error(v, object, MUSTER_ERR_STATE,
                       "it is transient; read its items and copy those");
-    else
-        may_make(core, object, object->bytes, v);
 }
 
 static bool

@@ -224,6 +224,7 @@ step_object_delete(struct core *core, const struct step *step, const union wire_
  * for some of them make room. */
 static const bool verb_grows[VERB_COUNT] = {
     [VERB_QUEUE_PUT] = true,       [VERB_QUEUE_PUT_PART] = true, [VERB_VALUE_SET] = true,
+    [VERB_ARRAY_SET] = true,       [VERB_ARRAY_ADD] = true,      [VERB_ARRAY_CAS] = true,
     [VERB_VALUE_CAS] = true,       [VERB_LIST_APPEND] = true,    [VERB_LIST_EXTEND] = true,
     [VERB_LIST_INSERT] = true,     [VERB_LIST_SET] = true,       [VERB_LIST_SET_SLICE] = true,
     [VERB_DICT_SET] = true,        [VERB_DICT_SETDEFAULT] = true, [VERB_DICT_UPDATE] = true,

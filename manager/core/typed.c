@@ -106,7 +106,7 @@ typed_lock_decide(const struct core *core, const struct object *object, uint64_t
         verdict_error(v, object, MUSTER_ERR_STATE,
                       "it is transient and has no lock of its own; open a named one");
     } else if (made == NULL) {
-        may_make(core, object, 0, v);
+        may_make(core, object, v);
     } else if (object_tied(core, act->session, made)) {
         v->kind = VERDICT_ANSWER;
         v->answer.a = lock;

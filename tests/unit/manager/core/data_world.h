@@ -33,16 +33,22 @@ struct told {
 };
 
 static inline struct data *
-data_new(void)
+data_new_with(const struct core_config *config)
 {
     struct data *data = calloc(1, sizeof(*data));
 
-    data->world = world_new();
+    data->world = world_new_with(config);
     data->ann = world_client(data->world, "ann");
     data->bob = world_client(data->world, "bob");
     world_turn(data->world, 1);
     world_next(data->world);
     return data;
+}
+
+static inline struct data *
+data_new(void)
+{
+    return data_new_with(&world_config);
 }
 
 static inline void

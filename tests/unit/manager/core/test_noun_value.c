@@ -345,6 +345,34 @@ zeros_cost_nothing(void **state)
     data_free(data);
 }
 
+/* An array counts what is written to it, and is refused more than the manager has. */
+static void
+arrays_have_a_limit(void **state)
+{
+    struct core_config config = world_config;
+    struct data       *data;
+    uint64_t           array, small;
+    struct told        told = { 0 };
+    uint32_t           pieces = 0;
+
+    (void)state;
+    config.object_bytes_max = 100 * 1000;
+    config.objects_max = 2;
+    data = data_new_with(&config);
+    array = data_open(data, data->ann, NOUN_ARRAY, "", I, 500 * 512);
+    small = data_open(data, data->ann, NOUN_VALUE, "", I, 0);
+    for (; told.error == MUSTER_OK; pieces++)
+        told = data_do(data, data->ann, value_do(array, VERB_ARRAY_ADD, pieces * 512, 0,
+                                                 data_u64(data, 1)));
+    assert_int_equal(told.error, MUSTER_ERR_FULL);
+    assert_in_range(pieces, 20, 25);
+    data_refused(data, data->ann, value_do(small, VERB_VALUE_LOCK, 0, 0, slice_of(NULL, 0)),
+                 MUSTER_ERR_FULL);
+    data_close(data, data->ann, array);
+    data_done(data, data->ann, value_do(small, VERB_VALUE_LOCK, 0, 0, slice_of(NULL, 0)));
+    data_free(data);
+}
+
 /* ---- adding from many sides ---- */
 
 static void
@@ -490,6 +518,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_bytes),
         cmocka_unit_test(zeros_cost_nothing),
+        cmocka_unit_test(arrays_have_a_limit),
         cmocka_unit_test(nobody_loses_a_sum),
         cmocka_unit_test(repeated_add_counts_once),
         cmocka_unit_test(value_lock),
