@@ -209,7 +209,7 @@ struct world_join {
     uint64_t    mem_bytes;
     const char *resource;
     uint64_t    amount;
-    const char *label, *queue;
+    const char *label, *queue, *functions[4];
     const struct wire_token *holds;
     uint32_t    hold_count;
 };
@@ -221,7 +221,8 @@ world_join(struct world *world, uint64_t session, const struct world_join *join)
                                           .cpus_milli = join->cpus_milli,
                                           .mem_bytes = join->mem_bytes,
                                           .window = join->window } };
-    struct buffer  lists[4] = { 0 };
+    struct buffer  lists[5] = { 0 };
+    uint32_t       functions = 0;
 
     if (join->resource != NULL) {
         wire_put_resource(&lists[0], &(struct wire_resource){ slice_text(join->resource),
@@ -236,11 +237,14 @@ world_join(struct world *world, uint64_t session, const struct world_join *join)
         wire_put_text(&lists[2], &(struct wire_text){ slice_text(join->queue) });
         m.worker_join.queues = (struct wire_list){ buffer_slice(&lists[2]), 1 };
     }
+    for (; functions < 4 && join->functions[functions] != NULL; functions++)
+        wire_put_text(&lists[4], &(struct wire_text){ slice_text(join->functions[functions]) });
+    m.worker_join.functions = (struct wire_list){ buffer_slice(&lists[4]), functions };
     for (uint32_t i = 0; i < join->hold_count; i++)
         wire_put_token(&lists[3], &join->holds[i]);
     m.worker_join.holds = (struct wire_list){ buffer_slice(&lists[3]), join->hold_count };
     world_step(world, 0, session, ROLE_WORKER, "fleet", MSG_TYPE_WORKER_JOIN, &m);
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 5; i++)
         buffer_free(&lists[i]);
 }
 
@@ -283,7 +287,7 @@ world_submit_spec(struct world *world, uint64_t session, const char *user,
     struct buffer  args = { 0 };
 
     wire_put_text(&args, &(struct wire_text){ slice_text("true") });
-    if (spec.args.count == 0)
+    if (spec.args.count == 0 && spec.function.bytes == 0)
         spec.args = (struct wire_list){ buffer_slice(&args), 1 };
     spec.cpus_milli = job->needs.cpus_milli;
     spec.mem_bytes = job->needs.mem_bytes;
