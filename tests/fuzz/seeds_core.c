@@ -209,6 +209,56 @@ answer(struct history *h, enum wire_outcome outcome, bool back)
                                                     .out = slice_text("12345") } } });
 }
 
+/* One shared object of each noun, their ids rising from 1, and something in each. */
+static void
+share(struct history *h)
+{
+    static const struct {
+        enum wire_noun noun;
+        uint64_t       a, b;       /* settings */
+        uint8_t        verb;
+        struct msg_object_do m;
+    } rows[] = {
+        { NOUN_LOCK, 0, 0, VERB_LOCK_ACQUIRE, { .thread = 1 } },
+        { NOUN_RLOCK, 0, 0, VERB_RLOCK_ACQUIRE, { .thread = 1 } },
+        { NOUN_SEMAPHORE, 3, 1, VERB_SEMAPHORE_ACQUIRE, { 0 } },
+        { NOUN_EVENT, 0, 0, VERB_EVENT_SET, { 0 } },
+        { NOUN_CONDITION, 1, 0, VERB_CONDITION_WAIT, { .thread = 1 } },
+        { NOUN_BARRIER, 2, 0, VERB_BARRIER_WAIT, { 0 } },
+        { NOUN_VALUE, TYPE_INTEGER, 0, VERB_VALUE_ADD, { .value = { "\1\0\0\0\0\0\0", 8 } } },
+        { NOUN_ARRAY, TYPE_DOUBLE, 9, VERB_ARRAY_SET, { .value = { "12345678", 8 } } },
+        { NOUN_LIST, 0, 0, VERB_LIST_APPEND, { .value = { "item", 4 } } },
+        { NOUN_DICT, 0, 0, VERB_DICT_SET, { .key = { "key", 3 }, .value = { "value", 5 } } },
+        { NOUN_NAMESPACE, 0, 0, VERB_DICT_SET, { .key = { "key", 3 }, .value = { "", 0 } } },
+        { NOUN_PIPE, 1, 0, VERB_PIPE_ATTACH, { 0 } },
+        { NOUN_LISTENER, 4, 0, VERB_LISTENER_CONNECT, { 0 } },
+        { NOUN_QUEUE, 0, 0, VERB_QUEUE_PUT, { .a = 1, .b = PRIORITY_MAX } },
+        { NOUN_SERVICE, 0, 0, VERB_SERVICE_PUBLISH, { .a = 1 } },
+    };
+    struct wire_block block = { 0 };
+    struct buffer     bytes = { 0 };
+
+    wire_block_add(&block, slice_text("item"));
+    wire_block_put(&bytes, &block);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        union wire_any m = { .object_open = { .noun = (uint8_t)rows[i].noun, .a = rows[i].a,
+                                              .b = rows[i].b,
+                                              .name = slice_text(wire_noun_name(rows[i].noun)) } };
+
+        say(h, &h->client, MSG_TYPE_OBJECT_OPEN, m);
+        m = (union wire_any){ .object_do = rows[i].m };
+        m.object_do.object = i + 1;
+        m.object_do.verb = rows[i].verb;
+        m.object_do.wait_ms = 10;
+        if (rows[i].m.a == 1)
+            m.object_do.value = buffer_slice(&bytes);
+        say(h, &h->client, MSG_TYPE_OBJECT_DO, m);
+        turn(h);
+    }
+    wire_block_free(&block);
+    buffer_free(&bytes);
+}
+
 static void
 history_run(struct history *h)
 {
@@ -238,7 +288,13 @@ history_run(struct history *h)
     turn(h);
     say(h, &h->client, MSG_TYPE_JOB_CANCEL, (union wire_any){ .job_cancel = { .job = counted } });
     turn(h);
+    share(h);
+    say(h, &h->client, MSG_TYPE_OBJECT_SEEN,
+        (union wire_any){ .object_seen = { .below = h->request } });
+    turn(h);
     say(h, &h->worker, MSG_TYPE_GOODBYE, (union wire_any){ .goodbye = { 0 } });
+    turn(h);
+    say(h, &h->client, MSG_TYPE_GOODBYE, (union wire_any){ .goodbye = { 0 } });
     turn(h);
 }
 
