@@ -384,7 +384,7 @@ verdict_tell(struct core *core, struct object *object, const struct act *act,
         break;
     case VERDICT_WAIT:
     case VERDICT_ENTER:
-        assert(!"a wait is made by whoever asked");
+        assert(false);          /* a wait is made by whoever asked */
     }
 }
 
