@@ -171,6 +171,15 @@ part_taken(struct object_call *call)
     free(part);
 }
 
+/* The manager is short of memory or disk: the part keeps its number and is sent again,
+ * or all behind it would be taken for it. */
+static bool
+part_again(const struct call *call, muster_err code)
+{
+    (void)call;
+    return code == MUSTER_ERR_FULL || code == MUSTER_ERR_NO_SPACE;
+}
+
 static void
 part_send(struct muster_connection *connection, struct slice bytes, uint64_t whole, bool more)
 {
@@ -180,6 +189,7 @@ part_send(struct muster_connection *connection, struct slice bytes, uint64_t who
     struct part_out           *part = base_alloc(sizeof(*part));
 
     part->call.done = part_taken;
+    part->call.call.retry = part_again;
     part->connection = connection;
     part->bytes = bytes.bytes;
     connection->out.bytes += bytes.bytes;
