@@ -311,7 +311,8 @@ pool_call(struct muster_pool *pool, struct pool_function *function, struct slice
         return MUSTER_OK;
     }
     if (pool_is_over(err))
-        return error_set(error, MUSTER_ERR_BROKEN_POOL, "job %llu, which runs %s, takes no calls: %s",
+        return error_set(error, MUSTER_ERR_BROKEN_POOL,
+                         "job %llu, which runs %s, takes no calls: %s",
                          (unsigned long long)function->job, function->name, why.detail);
     if (error != NULL)
         *error = why;
@@ -327,9 +328,10 @@ muster_pool_submit(struct muster_pool *pool, const char *function, const void *d
     struct pool_function *found = NULL;
     muster_err            err = pool_function_open(pool, function, timeout_ms, &found, error);
 
-    return err ? err
-               : pool_call(pool, found, slice_of(data, bytes), timeout_left(deadline_ms), NULL, NULL,
-                           future_out, error);
+    if (err)
+        return err;
+    return pool_call(pool, found, slice_of(data, bytes), timeout_left(deadline_ms), NULL, NULL,
+                     future_out, error);
 }
 
 muster_err

@@ -88,7 +88,8 @@ text_is(const void *data, size_t bytes, const char *text)
 
 /* ---- main ---- */
 
-static const struct test_case *const groups[] = { process_cases, pool_cases, fleet_cases };
+static const struct test_case *const groups[] = { process_cases, family_cases, pool_cases,
+                                                  future_cases, fleet_cases };
 
 int
 main(int argc, char **argv)

@@ -25,7 +25,8 @@ struct test_case {
     void      (*run)(void);
 };
 
-extern const struct test_case process_cases[], pool_cases[], fleet_cases[];
+extern const struct test_case process_cases[], family_cases[], pool_cases[], future_cases[],
+    fleet_cases[];
 
 extern struct muster_session *session;
 extern struct muster_error    error;
@@ -68,5 +69,33 @@ const char            *in_folder(const char *dir, const char *name);
 void                   touch(const char *path);
 bool                   exists(const char *path);
 bool                   text_is(const void *data, size_t bytes, const char *text);
+
+/* ---- pools ---- */
+
+struct muster_pool   *new_pool(uint32_t processes);
+struct muster_future *submit(struct muster_pool *pool, const char *function, const char *text);
+/* A call that waits for a file. */
+struct muster_future *submit_gate(struct muster_pool *pool, const char *path, const char *result);
+void                  check_result(struct muster_future *future, const char *text);
+bool                  running(struct muster_future *future);
+
+/* Items for imap: 0, 1, 2 ... */
+struct source {
+    uint32_t   next, count;
+    char       text[32];
+    muster_err end;
+};
+muster_err give_numbers(void *context, const void **data_out, size_t *bytes_out);
+
+/* ---- processes ---- */
+
+struct muster_process *new_process(const struct muster_process_options *options);
+struct muster_process *start_options(const struct muster_process_options *options);
+struct muster_process *start_shell(const char *script);
+int32_t                code_of(struct muster_process *process);     /* waits for it */
+bool                   alive(struct muster_process *process);
+/* `err` may be NULL. */
+void                   check_output(struct muster_process *process, const char *out,
+                                    const char *err);
 
 #endif

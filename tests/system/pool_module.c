@@ -3,20 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-static void
-nap_ms(long ms)
-{
-    struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
-
-    while (nanosleep(&time, &time) < 0)
-        continue;
-}
 
 static int
 files_in(const char *folder)
@@ -44,7 +35,7 @@ MUSTER_FUNCTION_AS(overlap, "pool.overlap")
         int now = files_in(muster_call_text(call));
 
         most = now > most ? now : most;
-        nap_ms(10);
+        poll(NULL, 0, 10);
     }
     unlink(path);
     muster_call_print(call, "%d", most);
@@ -59,7 +50,7 @@ MUSTER_FUNCTION_AS(gate, "pool.gate")
     snprintf(path, sizeof(path), "%.*s", (int)(space - muster_call_text(call)),
              muster_call_text(call));
     while (access(path, F_OK) != 0 && !muster_call_cancelled(call))
-        nap_ms(5);
+        poll(NULL, 0, 5);
     muster_call_print(call, "%s", space + 1);
 }
 
