@@ -296,7 +296,7 @@ config_help(void)
          "  muster-worker --connect tcp://head:7717 --authkey-file worker.authkey \\\n"
          "      --name node7 --cpus 16 --mem 60G --resource gpus=2 --label zone=a\n"
          "  muster-worker ... --task-user batch            # as root: tasks cannot read the key\n"
-         "  muster-worker ... --module ./square.so         # cc -shared -fPIC -o square.so square.c\n"
+         "  muster-worker ... --module ./square.so         # functions of <muster/function.h>\n"
          "  muster-worker ... --idle-timeout 10m --on-manager-lost finish   # on a batch node\n"
          "\n"
          "Exit status: 0 ended as asked, 2 usage, 67 the key has another role, 68 it belongs to\n"

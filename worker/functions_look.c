@@ -107,6 +107,12 @@ server_look(struct functions *functions, struct server *server, uint64_t now_ms)
         if (call != NULL && call->number == server->stop_call)
             server_stop(functions, server, server->stop, SIGKILL, 0);
     }
+    if (server->child.state == CHILD_NEW && !server->ending &&
+        now_ms >= server->opened_ms + FUNCTIONS_READY_MS) {
+        log_warn("the start hooks of a child still run after %d s; it is killed",
+                 FUNCTIONS_READY_MS / 1000);
+        server_kill(functions, server, SIGKILL);
+    }
     server->look_at_ms = UINT64_MAX;
     if (call != NULL)
         server->look_at_ms = look_at_call(functions, server, call, now_ms);

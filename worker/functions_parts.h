@@ -17,6 +17,7 @@ enum {
     FUNCTIONS_SLOW_MS      = 20,           /* what lies behind a longer call is taken back */
     FUNCTIONS_STARTED_MS   = 100,          /* the manager hears of a call that runs so long */
     FUNCTIONS_MEMORY_MS    = 100,          /* how often memory and prints are looked at */
+    FUNCTIONS_READY_MS     = 60000,        /* start hooks may take so long */
     FUNCTIONS_UNSTARTED_MS = 50,           /* no progress for so long: what waits goes back */
     FUNCTIONS_PRINTED_MAX  = 64 * 1024 * 1024,   /* of one call on standard output */
 };
@@ -66,6 +67,7 @@ struct server {
     uint32_t      stop_call;
     uint64_t      kill_at_ms;              /* SIGKILL then; 0 = no */
     uint64_t      look_at_ms;              /* UINT64_MAX: nothing to look at */
+    uint64_t      opened_ms;
     uint64_t      memory_at_ms;
 };
 

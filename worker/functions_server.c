@@ -32,6 +32,7 @@ server_open(struct functions *functions)
     }
     list_init(&server->handed);
     server->look_at_ms = UINT64_MAX;
+    server->opened_ms = clock_now_ms();
     list_append(&functions->servers, &server->link);
     map_put(&functions->by_child, (uint32_t)server->child.number, server);
     functions->calls.watch_child(functions->calls.context, server->child.socket,

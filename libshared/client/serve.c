@@ -169,9 +169,9 @@ worker_spawn(struct serving *serving)
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t          attributes;
     sigset_t                   none, all;
-    int                        failed;
-    int                        functions = fcntl(serving->sockets[0], F_DUPFD_CLOEXEC, SERVE_FD_MIN);
+    int                        failed, functions;
 
+    functions = fcntl(serving->sockets[0], F_DUPFD_CLOEXEC, SERVE_FD_MIN);
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawn_file_actions_init(&actions);

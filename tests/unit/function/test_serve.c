@@ -81,9 +81,12 @@ start(struct muster_call *call)
 }
 
 static struct function_entry entries[] = {
-    { "double", run_double, MUSTER_KIND_FUNCTION, 0 }, { "tell", run_tell, MUSTER_KIND_FUNCTION, 0 },
-    { "fail", run_fail, MUSTER_KIND_FUNCTION, 0 },     { "fill", run_fill, MUSTER_KIND_FUNCTION, 0 },
-    { "wait", run_wait, MUSTER_KIND_FUNCTION, 0 },     { "start", start, MUSTER_KIND_START, 0 },
+    { "double", run_double, MUSTER_KIND_FUNCTION, 0 },
+    { "tell", run_tell, MUSTER_KIND_FUNCTION, 0 },
+    { "fail", run_fail, MUSTER_KIND_FUNCTION, 0 },
+    { "fill", run_fill, MUSTER_KIND_FUNCTION, 0 },
+    { "wait", run_wait, MUSTER_KIND_FUNCTION, 0 },
+    { "start", start, MUSTER_KIND_START, 0 },
 };
 
 /* ---- the worker ---- */

@@ -119,7 +119,8 @@ test_later(void **state)
 
     (void)state;
     job.needs.function = slice_text("square");
-    world_submit_spec(world, ann, "ann", &job, (struct wire_spec){ .function = slice_text("square") });
+    world_submit_spec(world, ann, "ann", &job,
+                      (struct wire_spec){ .function = slice_text("square") });
     world_expect(world, JOB_SUBMITTED, &m);
     assert_true(slice_equals_text(m.job_submitted.warning, "no worker is connected"));
     world_turn(world, 1);

@@ -1,0 +1,435 @@
+/* test_functions.c - calls and the children that run them, step by step
+ *
+ * Method: the test is the agent, the hatchery and the children.  A story is a script; what
+ * the functions tell or do is logged.  Time is what the script says.
+ *
+ *   start:N start:+N   a call that fits, one ahead          turn   +MS   (time, then a turn)
+ *   kill:N kill-hard:N                                       ready:C  broken:C (start hooks fail)
+ *   begin:C       child C begins its next call               done:C   the call that it began ends
+ *   said:C        the same, without its bell                 fail:C   it fails
+ *   nonsense:C    child C writes nonsense                    gone:C:STATUS
+ *
+ *   logged: made:C, handed C:N (child:call), ended:N/outcome, failed:N, unstarted:N,
+ *   signal:C:S, cancelled:C (the flag is set), running:N (told to the manager)
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "functions.h"
+#include "hatch.h"
+#include "stories.h"
+
+enum { CHILDREN = 8, CALLS = 20, QUICK_US = 10, LIMIT_MS = 500, GRACE_MS = 200 };
+
+struct double_child {
+    uint64_t      number;
+    int           socket, output;
+    struct page  *page;
+    struct buffer in;
+    uint32_t      handed[CALLS], tasks[CALLS];   /* numbers and tasks of calls, in order */
+    uint32_t      count, begun, done;
+    bool          cancelled;
+};
+
+static struct {
+    struct functions    functions;
+    int                 hatchery;                /* our end */
+    struct double_child children[CHILDREN];
+    uint32_t            count;
+    struct buffer       log;
+    uint64_t            now_ms;
+} w;
+
+static const struct wire_spec spec = { .function = { "f", 1 }, .cpus_milli = 1000,
+                                       .time_limit_ms = LIMIT_MS, .grace_ms = GRACE_MS,
+                                       .output_bytes = 1000 };
+
+struct functions_story {
+    const char *story, *script, *log;
+};
+
+static const struct functions_story stories[] = {
+    { "a lone call",
+      "start:1 turn ready:0 begin:0 done:0", "made:0 0:1 ended:1/succeeded" },
+    { "as many children as calls that fit",
+      "start:1 start:2 turn", "made:0 0:1 made:1 1:2" },
+    { "a child is used again",
+      "start:1 turn ready:0 begin:0 done:0 start:2 turn", "made:0 0:1 ended:1/succeeded 0:2" },
+    { "ahead, and not known to be quick: it waits for the child",
+      "start:1 start:+2 turn ready:0 begin:0 done:0 turn",
+      "made:0 0:1 ended:1/succeeded 0:2" },
+    { "quick calls are handed over together",
+      "start:1 start:+2 start:+3 start:+4 turn ready:0 begin:0 done:0 turn",
+      "made:0 0:1 ended:1/succeeded 0:2 0:3 0:4" },
+    { "a crash takes its own call; the others go to another child",
+      "start:1 start:+2 start:+3 start:+4 turn ready:0 begin:0 done:0 turn begin:0 gone:0:-11 turn",
+      "made:0 0:1 ended:1/succeeded 0:2 0:3 0:4 ended:2/signaled made:1 1:3 1:4" },
+    { "an exit does, too",
+      "start:1 turn ready:0 begin:0 gone:0:3", "made:0 0:1 ended:1/exited" },
+    { "what was said before the end counts",
+      "start:1 start:+2 start:+3 turn ready:0 begin:0 done:0 turn begin:0 said:0 gone:0:-9 turn",
+      "made:0 0:1 ended:1/succeeded 0:2 0:3 ended:2/succeeded made:1 1:3" },
+    { "a child that dies before its first call is of no use",
+      "start:1 turn ready:0 gone:0:-9", "made:0 0:1 failed:1" },
+    { "so is one whose start hooks fail",
+      "start:1 turn broken:0 gone:0:0 turn", "made:0 0:1 failed:1" },
+    { "a result that nobody was told of is seen soon",
+      "start:1 start:+2 start:+3 turn ready:0 begin:0 done:0 turn begin:0 said:0 begin:0 +3",
+      "made:0 0:1 ended:1/succeeded 0:2 0:3 ended:2/succeeded" },
+    { "what lies behind a slow call is taken back, and goes back when nothing ends",
+      "start:1 start:+2 start:+3 turn ready:0 begin:0 done:0 turn begin:0 +30 +60",
+      "made:0 0:1 ended:1/succeeded 0:2 0:3 unstarted:3" },
+    { "or to another child when there is one",
+      "start:1 start:2 start:+3 start:+4 start:+5 turn ready:0 ready:1 begin:0 done:0 begin:1 "
+      "done:1 turn begin:0 +30",
+      "made:0 0:1 made:1 1:2 ended:1/succeeded ended:2/succeeded 0:3 1:4 0:5 1:5" },
+    { "the manager hears of a call that runs for long",
+      "start:1 turn ready:0 begin:0 +150", "made:0 0:1 running:1" },
+    { "over its time limit: SIGTERM, then SIGKILL",
+      "start:1 turn ready:0 begin:0 +150 +360 +210 gone:0:-9",
+      "made:0 0:1 running:1 signal:0:15 signal:0:9 ended:1/timed-out" },
+    { "a call that ends in spite of its limit is over it, and its child is not used again",
+      "start:1 turn ready:0 begin:0 +150 +360 done:0 start:2 turn",
+      "made:0 0:1 running:1 signal:0:15 ended:1/timed-out signal:0:9 made:1 1:2" },
+    { "a call that waits is cancelled without harm",
+      "start:1 start:+2 turn kill:2 ready:0 begin:0 done:0",
+      "made:0 0:1 ended:2/cancelled ended:1/succeeded" },
+    { "so is one that was handed over and not begun",
+      "start:1 start:+2 start:+3 turn ready:0 begin:0 done:0 turn begin:0 kill:3 done:0",
+      "made:0 0:1 ended:1/succeeded 0:2 0:3 ended:3/cancelled ended:2/succeeded" },
+    { "one that runs hears of it, and its child lives on",
+      "start:1 turn ready:0 begin:0 kill:1 turn done:0 start:2 turn",
+      "made:0 0:1 cancelled:0 ended:1/succeeded 0:2" },
+    { "one that does not listen is killed after its grace time",
+      "start:1 turn ready:0 begin:0 kill:1 turn +100 +150 gone:0:-9",
+      "made:0 0:1 cancelled:0 running:1 signal:0:9 ended:1/cancelled" },
+    { "killed hard",
+      "start:1 turn ready:0 begin:0 kill-hard:1 gone:0:-9",
+      "made:0 0:1 signal:0:9 ended:1/cancelled" },
+    { "a child that writes nonsense is killed with its call",
+      "start:1 start:+2 turn ready:0 begin:0 nonsense:0 gone:0:-9 turn",
+      "made:0 0:1 signal:0:9 ended:1/signaled made:1 1:2" },
+    { "a failing call",
+      "start:1 turn ready:0 begin:0 fail:0", "made:0 0:1 ended:1/exited" },
+};
+
+/* ---- what the functions tell ---- */
+
+static void __attribute__((format(printf, 1, 2)))
+note(const char *format, ...)
+{
+    va_list args;
+    char    text[64];
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    buffer_append_text(&w.log, w.log.bytes > 0 ? " " : "");
+    buffer_append_text(&w.log, text);
+}
+
+static void
+on_watch(void *context, int fd, uint32_t number)
+{
+    (void)context;
+    (void)fd;
+    (void)number;
+}
+
+static void
+on_ended(void *context, uint64_t task, const struct wire_result *result)
+{
+    (void)context;
+    note("ended:%u/%s", (unsigned)task, wire_outcome_name(result->outcome));
+}
+
+static void
+on_failed(void *context, uint64_t task)
+{
+    (void)context;
+    note("failed:%u", (unsigned)task);
+}
+
+static void
+on_unstarted(void *context, uint64_t task)
+{
+    (void)context;
+    note("unstarted:%u", (unsigned)task);
+}
+
+static void
+on_started(void *context, uint64_t task, uint32_t pid)
+{
+    (void)context;
+    assert_int_equal(pid, 4711);
+    note("running:%u", (unsigned)task);
+}
+
+static void
+on_output(void *context, const struct msg_task_output *m)
+{
+    (void)context;
+    (void)m;
+}
+
+static void
+on_keep(void *context, uint64_t task, struct capture captures[2])
+{
+    (void)context;
+    (void)captures;
+    fail_msg("task %u keeps more than it says", (unsigned)task);
+}
+
+/* ---- the hatchery and its children ---- */
+
+static struct double_child *
+child_of(uint64_t number)
+{
+    for (uint32_t i = 0; i < w.count; i++) {
+        if (w.children[i].number == number)
+            return &w.children[i];
+    }
+    fail_msg("no child %llu", (unsigned long long)number);
+    return NULL;
+}
+
+static void
+see_orders(void)
+{
+    struct hatch message;
+    int          fds[HATCH_FDS];
+
+    while (hatch_receive(w.hatchery, MSG_DONTWAIT, &message, fds) == 1) {
+        struct double_child *child = &w.children[w.count];
+
+        if (message.kind == HATCH_KILL) {
+            note("signal:%u:%d", (unsigned)(child_of(message.child) - w.children), message.number);
+            continue;
+        }
+        assert_int_equal(message.kind, HATCH_MAKE);
+        assert_true(w.count < CHILDREN);
+        *child = (struct double_child){ .number = message.child, .socket = fds[0],
+                                        .output = fds[2], .page = page_map(fds[1]) };
+        close(fds[1]);
+        w.count++;
+    }
+}
+
+/* What was handed over since the last look; arguments are the tasks' numbers. */
+static void
+see_calls(uint32_t at)
+{
+    struct double_child *child = &w.children[at];
+    uint8_t              bytes[4096];
+    ssize_t              got;
+    struct frame         frame;
+    size_t               wanted, done = 0;
+    long                 taken;
+
+    if (child->socket < 0)
+        return;
+    while ((got = recv(child->socket, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+        buffer_append(&child->in, bytes, (size_t)got);
+    while ((taken = frame_get(slice_of(child->in.data + done, child->in.bytes - done),
+                              FRAME_IN_BYTES_MAX, &frame, &wanted)) > 0) {
+        done += (size_t)taken;
+        if (frame.kind != FRAME_CALL)
+            continue;
+        assert_int_equal(frame.call.argument.bytes, 1);
+        child->handed[child->count] = frame.call.call;
+        child->tasks[child->count++] = *(const uint8_t *)frame.call.argument.data;
+        note("%u:%u", at, child->tasks[child->count - 1]);
+    }
+    assert_int_equal(taken, 0);
+    buffer_consume(&child->in, done);
+    if (!child->cancelled && atomic_load(&child->page->cancelled) != 0) {
+        child->cancelled = true;
+        note("cancelled:%u", at);
+    }
+}
+
+static void
+see(void)
+{
+    uint32_t before = w.count;
+
+    see_orders();
+    for (uint32_t i = 0; i < w.count; i++) {
+        if (i >= before)
+            note("made:%u", i);
+        see_calls(i);
+    }
+}
+
+static void
+no_bell(void)
+{
+}
+
+static void
+child_say(struct double_child *child, const struct frame *frame, bool bell)
+{
+    struct buffer bytes = { 0 };
+
+    frame_put(&bytes, frame);
+    page_write(child->page, buffer_slice(&bytes), no_bell);
+    buffer_free(&bytes);
+    if (bell && page_wants_bell(child->page))
+        functions_readable(&w.functions, (uint32_t)child->number, w.now_ms);
+}
+
+/* The next call that is still wanted. */
+static void
+child_begin(struct double_child *child)
+{
+    while (child->begun < child->count) {
+        if (page_begin(child->page, child->handed[child->begun++], w.now_ms * 1000))
+            return;
+    }
+    fail_msg("nothing to begin");
+}
+
+static void
+child_done(struct double_child *child, bool failed, bool bell)
+{
+    struct frame frame = { .kind = FRAME_RESULT,
+                           .result = { .call = page_begun(child->page), .failed = failed,
+                                       .started_us = w.now_ms * 1000, .wall_us = QUICK_US,
+                                       .reason = slice_text(failed ? "why" : "") } };
+
+    child_say(child, &frame, bell);
+}
+
+static void
+child_gone(struct double_child *child, int status)
+{
+    struct hatch gone = { .kind = HATCH_GONE, .child = child->number, .number = status };
+
+    assert_true(hatch_send(w.hatchery, &gone, NULL));
+    assert_true(functions_hatchery(&w.functions, w.now_ms));
+}
+
+/* ---- the script ---- */
+
+static void
+start_call(unsigned number, bool ahead)
+{
+    static const uint8_t  arguments[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+    struct function_start start = { .task = number, .token = { 1, number, 1, 1 }, .spec = &spec,
+                                    .input = slice_of(&arguments[number], 1),
+                                    .argument_fd = -1, .ahead = ahead };
+
+    functions_start(&w.functions, &start);
+}
+
+static void
+child_step(const char *what, struct double_child *child, int status)
+{
+    struct frame ready = { .kind = FRAME_READY, .ready = { .pid = 4711 } };
+
+    if (strcmp(what, "broken") == 0)
+        ready.ready.error = slice_text("no");
+    if (strcmp(what, "ready") == 0 || strcmp(what, "broken") == 0)
+        child_say(child, &ready, true);
+    else if (strcmp(what, "begin") == 0)
+        child_begin(child);
+    else if (strcmp(what, "done") == 0 || strcmp(what, "said") == 0)
+        child_done(child, false, what[0] == 'd');
+    else if (strcmp(what, "fail") == 0)
+        child_done(child, true, true);
+    else if (strcmp(what, "nonsense") == 0) {
+        page_write(child->page, slice_text("nonsense"), no_bell);
+        functions_readable(&w.functions, (uint32_t)child->number, w.now_ms);
+    } else if (strcmp(what, "gone") == 0)
+        child_gone(child, status);
+    else
+        fail_msg("no step %s", what);
+}
+
+static void
+step(const char *text)
+{
+    char     what[16];
+    unsigned number;
+    int      status = 0;
+
+    if (sscanf(text, "start:+%u", &number) == 1) {
+        start_call(number, true);
+    } else if (sscanf(text, "start:%u", &number) == 1) {
+        start_call(number, false);
+    } else if (sscanf(text, "kill:%u", &number) == 1) {
+        assert_true(functions_kill(&w.functions, number, false, w.now_ms));
+    } else if (sscanf(text, "kill-hard:%u", &number) == 1) {
+        assert_true(functions_kill(&w.functions, number, true, w.now_ms));
+    } else if (strcmp(text, "turn") == 0) {
+        functions_turn(&w.functions, w.now_ms);
+    } else if (text[0] == '+') {
+        w.now_ms += (uint64_t)atoi(text + 1);
+        assert_true(functions_wake_ms(&w.functions) <= w.now_ms);
+        functions_turn(&w.functions, w.now_ms);
+    } else {
+        assert_true(sscanf(text, "%15[a-z]:%u:%d", what, &number, &status) >= 2);
+        assert_true(number < w.count);
+        child_step(what, &w.children[number], status);
+    }
+    see();
+}
+
+static void
+world_open(void)
+{
+    int sockets[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+    w.hatchery = sockets[1];
+    w.count = 0;
+    w.now_ms = clock_now_ms();
+    buffer_clear(&w.log);
+    w.functions = (struct functions){
+        .calls = { NULL, on_watch, on_ended, on_failed, on_unstarted, on_started, on_output,
+                   on_keep },
+        .hatchery = sockets[0], .worker = "node", .host = "here", .scratch = "/tmp",
+        .output_max = 1000, .grace_ms = 1000,
+    };
+    functions_init(&w.functions);
+}
+
+static void
+world_close(void)
+{
+    functions_free(&w.functions);
+    for (uint32_t i = 0; i < w.count; i++) {
+        close(w.children[i].socket);
+        close(w.children[i].output);
+        page_unmap(w.children[i].page);
+        buffer_free(&w.children[i].in);
+    }
+    close(w.functions.hatchery);
+    close(w.hatchery);
+}
+
+static void
+test_story(void **state)
+{
+    const struct functions_story *row = *state;
+    char                         *script = base_text_copy(slice_text(row->script));
+    char                         *rest = script;
+    const char                   *one;
+
+    world_open();
+    while ((one = strsep(&rest, " ")) != NULL)
+        step(one);
+    world_close();
+    free(script);
+    assert_string_equal(buffer_text(&w.log), row->log);
+    buffer_free(&w.log);
+}
+
+int
+main(void)
+{
+    return STORIES("functions", stories, test_story);
+}
