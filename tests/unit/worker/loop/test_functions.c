@@ -85,7 +85,7 @@ static const struct functions_story stories[] = {
     { "or to another child when there is one",
       "start:1 start:2 start:+3 start:+4 start:+5 turn ready:0 ready:1 begin:0 done:0 begin:1 "
       "done:1 turn begin:0 +30",
-      "made:0 0:1 made:1 1:2 ended:1/succeeded ended:2/succeeded 0:3 1:4 0:5 1:5" },
+      "made:0 0:1 made:1 1:2 ended:1/succeeded ended:2/succeeded 0:3 0:5 1:4 1:5" },
     { "the manager hears of a call that runs for long",
       "start:1 turn ready:0 begin:0 +150", "made:0 0:1 running:1" },
     { "over its time limit: SIGTERM, then SIGKILL",
