@@ -49,13 +49,14 @@ check_object(const struct core *core, const struct object *object)
 static void
 check_kept(const struct session *session)
 {
-    const struct kept *kept = session->kept + session->kept_head;
-    uint64_t           last = 0, bytes = 0;
+    uint64_t last = 0, bytes = 0;
 
     for (uint32_t i = 0; i < session->kept_count; i++) {
-        assert(kept[i].request > last && kept[i].request <= session->request_high);
-        last = kept[i].request;
-        bytes += kept[i].answer.key.bytes + kept[i].answer.value.bytes;
+        const struct kept *kept = &session->kept[session->kept_head + i];
+
+        assert(kept->request > last && kept->request <= session->request_high);
+        last = kept->request;
+        bytes += kept->answer.key.bytes + kept->answer.value.bytes;
     }
     assert(bytes == session->kept_bytes);
 }

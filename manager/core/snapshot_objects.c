@@ -103,9 +103,12 @@ put_kept(const struct kept *kept, struct buffer *out)
 static void
 put_answers(const struct session *session, struct buffer *out)
 {
-    const struct kept *kept = session->kept + session->kept_head;
+    const struct kept *kept;
     uint32_t           count = 0;
 
+    if (session->kept_count == 0)
+        return;
+    kept = &session->kept[session->kept_head];
     for (uint32_t i = 0; i < session->kept_count; i++)
         count += !kept[i].transient;
     if (count == 0)
