@@ -16,6 +16,7 @@ struct muster_pool {
     struct muster_pool_options options;      /* its texts and lists are ours */
     char                       key[33];      /* its jobs are deduplicated by it */
     pthread_mutex_t            opening;
+    uint32_t                   refused;      /* jobs that nobody could run; of `opening` */
     /* guarded by the session's lock */
     struct list                functions;
     bool                       closed, terminated;
@@ -173,7 +174,7 @@ pool_submit_job(struct muster_pool *pool, const char *name, uint32_t timeout_ms,
                 struct muster_error *error)
 {
     const struct muster_pool_options *own = &pool->options;
-    char                      dedup[sizeof(pool->key) + 1 + NAME_BYTES_MAX + 1];
+    char                      dedup[sizeof(pool->key) + 12 + NAME_BYTES_MAX + 1];
     char                      parent[64];
     const char               *env[] = { task_parent(parent, sizeof(parent)), NULL };
     struct muster_job_options options = {
@@ -188,13 +189,15 @@ pool_submit_job(struct muster_pool *pool, const char *name, uint32_t timeout_ms,
     bool                    found = true;
     muster_err              err;
 
-    (void)snprintf(dedup, sizeof(dedup), "%s-%s", pool->key, name);
+    (void)snprintf(dedup, sizeof(dedup), "%s-%u-%s", pool->key, (unsigned)pool->refused, name);
     err = muster_job_submit(pool->session, &options, timeout_ms, &submitted, error);
     if (!err && submitted.warning[0] != '\0')
         err = pool_look_for(pool, name, timeout_ms, &found, error);
     if (err)
         return err;
     if (!found) {
+        /* The next try is another job. */
+        pool->refused++;
         cancel_later(pool->session, submitted.job, NULL, 0, false, false);
         return error_set(error, MUSTER_ERR_NOT_FOUND, "no worker has the function %s", name);
     }

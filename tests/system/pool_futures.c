@@ -429,7 +429,7 @@ worker_death(void)
     muster_pool_free(pool);
 }
 
-/* By hand: pool million N. */
+/* By hand, with kills: POOL_ITEMS=1000000 pool million. */
 static void
 million(void)
 {
@@ -442,8 +442,10 @@ million(void)
 
     OK(muster_pool_imap(pool, "square", true, give_numbers, &source, WAIT_MS, &imap_handle,
                         &error));
-    for (uint32_t i = 0; i < source.count; i++)
+    for (uint32_t i = 0; i < source.count; i++) {
         OK(muster_imap_next(imap_handle, WAIT_MS, &result, &error));
+        CHECK(result.index == i && strtoull(result.data, NULL, 10) == (uint64_t)i * i);
+    }
     muster_imap_close(imap_handle);
     muster_pool_free(pool);
 }

@@ -446,12 +446,21 @@ unknown_function(void **state)
 {
     struct scene          scene = scene_open();
     struct muster_future *future = NULL;
+    uint64_t              key;
 
     (void)state;
     atomic_store(&shop.known, 0);
     assert_int_equal(muster_pool_submit(scene.pool, "echo", "a", 1, CALL_MS, &future, &scene.error),
                      MUSTER_ERR_NOT_FOUND);
     WAIT_UNTIL(atomic_load(&shop.cancels) == 1);
+    /* Once a worker has it, it is another job: the first was cancelled. */
+    atomic_store(&shop.known, 1);
+    atomic_store(&shop.submits, 0);
+    key = shop.dedup[0];
+    future = scene_call(&scene, "a");
+    assert_int_equal(atomic_load(&shop.submits), 1);
+    assert_true(shop.dedup[0] != key);
+    muster_future_free(future);
     scene_close(&scene);
 }
 
