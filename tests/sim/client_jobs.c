@@ -299,6 +299,7 @@ fire_cancel(struct sim_event *event)
     union wire_any     m = { .job_cancel = { .job = job->job } };
 
     m.job_cancel.hard = (uint8_t)sim_random(job->node->sim, 2);
+    m.job_cancel.waiting_only = sim_chance(job->node->sim, 300);
     sim_trace(job->node->sim, "%s cancels %s", job->node->name, job->plan->name);
     client_ask(job->node, MSG_TYPE_JOB_CANCEL, &m, 0, on_cancelled, job);
 }

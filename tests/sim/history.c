@@ -302,7 +302,7 @@ apply_accepted(struct history *history, const struct note *note, struct plan *pl
     task->accepted = true;
     buffer_append(&history->accepted, &note->token, sizeof(note->token));
     /* What was to be cancelled counts as cancelled, however it ends. */
-    task->outcome = plan->cancelled ? OUTCOME_CANCELLED : note->outcome;
+    task->outcome = plan->stopped ? OUTCOME_CANCELLED : note->outcome;
     task->leased = false;
     if (task->outcome != OUTCOME_SUCCEEDED && task->outcome != OUTCOME_CANCELLED)
         task->failures++;
@@ -334,6 +334,7 @@ apply_retried(struct history *history, const struct note *note)
 
     plan->retried = true;
     plan->cancelled = false;
+    plan->stopped = false;
     for (uint32_t i = 0; i < plan->total; i++) {
         struct hist_task *task = &plan->tasks[i];
 
@@ -359,6 +360,15 @@ apply_pruned(struct history *history, const struct note *note)
                      i);
 }
 
+static void
+apply_cancelled(struct history *history, const struct note *note)
+{
+    struct plan *plan = plan_for(history, note, "a cancel");
+
+    plan->cancelled = true;
+    plan->stopped = plan->stopped || !note->waiting_only;
+}
+
 void
 history_apply(struct history *history, struct notes *notes)
 {
@@ -372,7 +382,7 @@ history_apply(struct history *history, struct notes *notes)
         case NOTE_FINISHED:  apply_finished(history, note); break;
         case NOTE_RETRIED:   apply_retried(history, note); break;
         case NOTE_PRUNED:    apply_pruned(history, note); break;
-        case NOTE_CANCELLED: plan_for(history, note, "a cancel")->cancelled = true; break;
+        case NOTE_CANCELLED: apply_cancelled(history, note); break;
         }
     }
     notes->count = 0;

@@ -46,6 +46,7 @@ struct plan {
     uint64_t job;                      /* 0: no submission is known to be durable */
     bool     abandoned;                /* its client is gone */
     bool     cancelled;                /* asked for, by anybody or anything */
+    bool     stopped;                  /* and what was leased, too */
     bool     retried;
     bool     pruned;
     bool     again;                    /* submitted once more after it was pruned */
@@ -74,6 +75,7 @@ struct note {
     uint8_t        outcome;
     bool           failed_only;        /* RETRIED */
     bool           all;                /* CANCELLED, RETRIED: else a part of the tasks */
+    bool           waiting_only;       /* CANCELLED */
 };
 
 struct notes {

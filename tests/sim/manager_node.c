@@ -108,7 +108,8 @@ manager_note_answer(struct manager_node *node, const struct core_from *from, uin
                                           .plan = history_plan_named(history,
                                                                      m->job_submit.name) });
     if (asked == MSG_TYPE_JOB_CANCEL && type == MSG_TYPE_ACK)
-        manager_note(node, (struct note){ .type = NOTE_CANCELLED, .job = m->job_cancel.job });
+        manager_note(node, (struct note){ .type = NOTE_CANCELLED, .job = m->job_cancel.job,
+                                          .waiting_only = m->job_cancel.waiting_only });
     if (asked == MSG_TYPE_JOB_RETRY && type == MSG_TYPE_ACK && answer->ack.value > 0)
         manager_note(node, (struct note){ .type = NOTE_RETRIED, .job = m->job_retry.job,
                                           .failed_only = m->job_retry.failed_only });
