@@ -152,6 +152,25 @@ know_thyself(void)
     muster_process_free(process);
 }
 
+/* More than a session may follow at once: each hears of its end all the same. */
+static void
+many(void)
+{
+    enum { COUNT = 1100 };
+    static struct muster_process *processes[COUNT];
+    const char *const             args[] = { "true", NULL };
+    struct muster_process_options options = { .args = args, .queue = "nowhere" };
+
+    for (int i = 0; i < COUNT; i++)
+        processes[i] = start_options(&options);
+    for (int i = 0; i < COUNT; i++)
+        OK(muster_process_kill(processes[i], WAIT_MS, &error));
+    for (int i = 0; i < COUNT; i++) {
+        CHECK(code_of(processes[i]) == -9);
+        muster_process_free(processes[i]);
+    }
+}
+
 /* ---- wait for any mix ---- */
 
 static void
@@ -205,6 +224,7 @@ const struct test_case family_cases[] = {
     { "daemon-starts-none", "a daemon's processes are daemons, and it may not start any",
       daemon_starts_none },
     { "authkey", "no key in its environment", authkey },
+    { "many", "more processes than a session may follow at once", many },
     { "know-thyself", "current, parent, active children, cpus", know_thyself },
     { "wait-mix", "wait for pipes, processes and futures together; none in time is no error",
       wait_mix },

@@ -362,6 +362,47 @@ reopen(void)
     GIVES(MUSTER_ERR_NOT_FOUND, muster_future_open(session, id, WAIT_MS, &future, &error));
 }
 
+/* One program submits and ends ... */
+static void
+leave(void)
+{
+    struct muster_pool_options options = { .detached = true };
+    struct muster_pool        *pool = NULL;
+    struct muster_future      *done, *later;
+
+    OK(muster_pool_open(session, &options, &pool, &error));
+    check_result(done = submit(pool, "square", "7"), "49");
+    later = submit_gate(pool, getenv("POOL_GO"), "later");
+    EVENTUALLY(running(later));
+    printf("%llu.%u %llu.%u\n", (unsigned long long)muster_future_id(done).job,
+           muster_future_id(done).index, (unsigned long long)muster_future_id(later).job,
+           muster_future_id(later).index);
+    muster_future_free(done);
+    muster_future_free(later);
+    OK(muster_pool_close(pool, WAIT_MS, &error));
+    muster_pool_free(pool);
+}
+
+/* ... another has the ids, and the manager was killed meanwhile. */
+static void
+find_again(void)
+{
+    unsigned long long    job[2];
+    unsigned              at[2];
+    struct muster_future *futures[2];
+
+    CHECK(sscanf(getenv("POOL_TASKS"), "%llu.%u %llu.%u", &job[0], &at[0], &job[1], &at[1]) == 4);
+    for (int i = 0; i < 2; i++)
+        OK(muster_future_open(session, (struct muster_task_id){ job[i], at[i] }, WAIT_MS,
+                              &futures[i], &error));
+    CHECK(muster_future_done(futures[0]) && !muster_future_done(futures[1]));
+    check_result(futures[0], "49");
+    touch(getenv("POOL_GO"));
+    check_result(futures[1], "later");
+    muster_future_free(futures[0]);
+    muster_future_free(futures[1]);
+}
+
 /* The script ends the manager, or a worker, while this runs: it makes the file that is
  * told on standard output. */
 static const char *
@@ -466,6 +507,8 @@ const struct test_case future_cases[] = {
     { "wait-for", "wait: first completed, first exception, all; a time-out is no error", wait_for },
     { "as-completed", "as_completed: one by one; a time-out is an error", as_completed },
     { "reopen", "a future is opened again by its id, from another session", reopen },
+    { "leave", NULL, leave },
+    { "find-again", NULL, find_again },
     { "survive", NULL, survive },
     { "worker-death", NULL, worker_death },
     { "million", NULL, million },

@@ -36,6 +36,14 @@ manager
 : >"$go"
 ended_well survive
 
+story "a future outlives its program and the manager"
+export POOL_GO=$tmp/later.go
+status_of 0 "$pool" leave
+export POOL_TASKS=$out
+stop manager KILL
+manager
+status_of 0 timeout 100 "$pool" find-again
+
 story "what a killed worker had runs again on another"
 worker w2 --cpus 4 --module "$modules/module.so" --module "$modules/pool_module.so"
 start death "$pool" worker-death
