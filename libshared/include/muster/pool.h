@@ -43,7 +43,8 @@ muster_pool_apply(struct muster_pool *pool, const char *function, const void *da
                   struct muster_error *error);
 /* apply_async, Executor.submit.  At most 64 KiB of arguments.  INVALID, TOO_LARGE; STATE: the
  * pool is closed; NOT_FOUND: no worker has this function (it was not submitted);
- * BROKEN_POOL: its job was cancelled by someone else, or with the session. */
+ * BROKEN_POOL: its job was cancelled by someone else, or with the session.  NO_SPACE: the
+ * function takes no calls in this pool any more; open another when there is room. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_pool_submit(struct muster_pool *pool, const char *function, const void *data, size_t bytes,
                    uint32_t timeout_ms, struct muster_future **future_out,
