@@ -227,55 +227,73 @@ server_shortest(const struct functions *functions, const struct group *group)
     return best;
 }
 
-/* The argument: the item; the number of a task of an array; or the same bytes for all. */
-static struct slice
-call_argument(struct functions *functions, const struct call *call, char text[static 24])
+/* The argument: the item; the number of a task of an array; or the same bytes for all.
+ * False: it cannot be read. */
+static bool
+call_argument(const struct call *call, struct buffer *large, char text[static 24],
+              struct slice *argument_out)
 {
     const struct wire_spec *spec = call->group->spec;
-    struct muster_error     error;
+    struct muster_error     error = { 0 };
 
     if (call->argument_fd >= 0) {
-        buffer_free(&functions->piece);
+        /* From its start: it may have been handed over before. */
         if (lseek(call->argument_fd, 0, SEEK_SET) < 0 ||
-            file_read_fd(call->argument_fd, STDIN_BYTES_MAX, &functions->piece, &error))
-            return slice_of(NULL, 0);
-        return buffer_slice(&functions->piece);
-    }
-    if (call->input.bytes > 0)
-        return call->input;
-    if (spec->number_is_input) {
+            file_read_fd(call->argument_fd, STDIN_BYTES_MAX, large, &error)) {
+            log_warn("a call goes back, its argument cannot be read: %s", error.detail);
+            return false;
+        }
+        *argument_out = buffer_slice(large);
+    } else if (call->input.bytes > 0) {
+        *argument_out = call->input;
+    } else if (spec->number_is_input) {
         snprintf(text, 24, "%llu", (unsigned long long)(spec->number_first +
                                                         call->token.index * spec->number_step));
-        return slice_text(text);
+        *argument_out = slice_text(text);
+    } else {
+        *argument_out = spec->stdin_inline;
     }
-    return spec->stdin_inline;
+    return true;
+}
+
+static void
+hand_spec(struct functions *functions, struct server *server, const struct group *group)
+{
+    struct buffer     bytes = { 0 };
+    struct frame_spec spec = { .job = group->job };
+
+    if (server->spec_group == group->number)
+        return;
+    wire_put_spec(&bytes, group->spec);
+    spec.spec = buffer_slice(&bytes);
+    spec.result_bytes_max = function_output_limit(functions, group->spec);
+    child_spec(&server->child, &spec);
+    buffer_free(&bytes);
+    server->spec_group = group->number;
 }
 
 static void
 call_hand(struct functions *functions, struct server *server, struct call *call)
 {
     struct group *group = call->group;
+    struct buffer large = { 0 };
+    struct slice  argument;
     char          text[24];
 
+    if (!call_argument(call, &large, text, &argument)) {
+        buffer_free(&large);
+        call_fail(functions, call);
+        return;
+    }
+    hand_spec(functions, server, group);
+    call->number = child_call(&server->child, call->token.index, call->token.attempt, argument);
+    buffer_free(&large);
     list_remove(&call->link);
     group->waiting_count--;
     if (server->group == NULL) {
         server->group = group;
         group->busy++;
     }
-    if (server->spec_group != group->number) {
-        struct buffer     bytes = { 0 };
-        struct frame_spec spec = { .job = group->job };
-
-        wire_put_spec(&bytes, group->spec);
-        spec.spec = buffer_slice(&bytes);
-        spec.result_bytes_max = function_output_limit(functions, group->spec);
-        child_spec(&server->child, &spec);
-        buffer_free(&bytes);
-        server->spec_group = group->number;
-    }
-    call->number = child_call(&server->child, call->token.index, call->token.attempt,
-                              call_argument(functions, call, text));
     call->server = server;
     list_append(&server->handed, &call->link);
     server->handed_count++;
@@ -300,7 +318,8 @@ group_fail(struct functions *functions, struct group *group)
 static void
 group_fill(struct functions *functions, struct group *group)
 {
-    while (group->waiting_count > 0) {
+    /* A call that fails on the way may be the group's last. */
+    for (uint32_t left = group->waiting_count; left > 0; left--) {
         struct server *server = NULL;
 
         if (group->busy < group->lanes) {
@@ -460,5 +479,4 @@ functions_free(struct functions *functions)
         server_free(functions, SERVER_OF(functions->servers.next));
     map_free(&functions->by_task);
     map_free(&functions->by_child);
-    buffer_free(&functions->piece);
 }

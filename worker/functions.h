@@ -47,7 +47,6 @@ struct functions {
     struct map   by_child;            /* number of a child -> struct server */
     struct map   by_task;             /* task -> struct call */
     uint64_t     child_last, group_last;
-    struct buffer piece;
 };
 
 /* A call to be started.  Slices live until its end. */

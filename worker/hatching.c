@@ -206,7 +206,7 @@ hatching_start(const struct config *config, const struct spawn_user *user,
     for (uint32_t i = 0; i < MODULES_MAX; i++)
         free(paths[i]);
     if (err) {
-        hatching_stop(&hatched);
+        hatching_stop(&hatched, false);
         return err;
     }
     *hatched_out = hatched;
@@ -214,9 +214,9 @@ hatching_start(const struct config *config, const struct spawn_user *user,
 }
 
 void
-hatching_stop(struct hatched_functions *hatched)
+hatching_stop(struct hatched_functions *hatched, bool again)
 {
-    if (hatched->socket >= 0)
+    if (hatched->socket >= 0 && !(again && hatched->pid == 0))
         close(hatched->socket);
     while (hatched->pid > 0 && waitpid(hatched->pid, NULL, 0) < 0 && errno == EINTR)
         continue;

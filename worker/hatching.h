@@ -19,7 +19,8 @@ struct hatched_functions {
  * Errors: those of module_check(); INVALID, IO: a module that cannot be loaded. */
 muster_err hatching_start(const struct config *config, const struct spawn_user *user,
                           struct hatched_functions *hatched_out, struct muster_error *error);
-/* Close the socket and wait until all children are dead. */
-void       hatching_stop(struct hatched_functions *hatched);
+/* Close the socket and wait until all children are dead.  `again`: this program executes
+ * itself anew, and a program that serves its functions goes on. */
+void       hatching_stop(struct hatched_functions *hatched, bool again);
 
 #endif

@@ -173,7 +173,7 @@ worker_main(const struct config *config, char **argv, struct muster_error *error
     err = worker_prepare(config, &made, error);
     if (!err)
         err = worker_run(config, &made, &restart, error);
-    hatching_stop(&made.hatched);
+    hatching_stop(&made.hatched, !err && restart);
     nursery_stop(&made.nursery);
     if (!err && restart)
         err = worker_again(argv, started_ms, error);

@@ -74,6 +74,8 @@ child_settle(pid_t hatchery)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
     close(self.config.socket);
+    if (self.config.method != HATCHERY_SPAWN && self.config.program >= 0)
+        close(self.config.program);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

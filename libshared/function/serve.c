@@ -5,6 +5,7 @@
 #include "serve.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -41,6 +42,7 @@ static struct {
     uint64_t               cpu_us;     /* at the last look */
     uint64_t               quick_us;   /* of quick calls since then */
     uint64_t               rss_bytes;
+    bool                   forked;     /* this is a process that a function made */
 } self;
 
 /* ---- to the worker ---- */
@@ -183,6 +185,8 @@ run_call(const struct frame_call *call)
     if (!page_begin(self.page, call->call, began_us))
         return;
     serve_call_run(self.table, call);
+    if (self.forked)
+        _exit(0);                      /* it came back: what follows is its parent's */
     self.now_us = clock_now_us();
     say_result(call, began_us);
 }
@@ -309,6 +313,12 @@ on_fault(int number, siginfo_t *info, void *context)
 }
 
 static void
+on_fork(void)
+{
+    self.forked = true;
+}
+
+static void
 catch_faults(void)
 {
     static uint8_t   stack[SERVE_STACK_BYTES];
@@ -339,6 +349,7 @@ serve_calls(struct function_table *table, const struct serve_fds *fds, bool star
     if (dup2(self.output, 1) < 0 || dup2(self.output, 2) < 0)
         _exit(71);
     catch_faults();
+    pthread_atfork(NULL, NULL, on_fork);
     for (;;) {
         ssize_t got;
 

@@ -106,6 +106,12 @@ MUSTER_FUNCTION(until_cancelled)
     muster_call_print(call, "heard");
 }
 
+/* Both processes return: only one of them goes on. */
+MUSTER_FUNCTION(twin)
+{
+    muster_call_print(call, "%d", fork() >= 0);
+}
+
 /* A result of so many bytes. */
 MUSTER_FUNCTION(fill)
 {

@@ -88,6 +88,10 @@ call daemon_left < <(echo "$MARK")
 contains "it was aborted" "$out" "signal 6"
 check "its daemon is gone" none_marked
 
+story "a function that forks and returns twice has one result"
+call twin < <(seq 1 20)
+equal "results" "$(column 4 | sort | uniq -c | tr -s ' ')" " 20 1"
+
 story "a slow call does not keep others from running"
 call nap < <(echo 3000; for ((i = 0; i < 300; i++)); do echo 0; done)
 slow=$(head -n 1 <<<"$out" | cut -f 4)
@@ -210,6 +214,13 @@ call power < <(seq 1 1000)
 equal "right results" "$(awk -F '\t' '$4 == ($1 + 1) ^ 3 " 1"' <<<"$out" | wc -l)" 1000
 call leave < <(echo 1)
 contains "exit" "$out" "called exit(7)"
+kill -KILL "$(pgrep -P "$(pgrep -P "${pid_of[server]}" muster-worker)" muster-nursery)"
+joined_twice() {
+    [ "$(grep -c 'joined ' "$tmp/server.log")" = 2 ]
+}
+eventually 20 "its worker starts anew" joined_twice
+call power < <(seq 1 10)
+equal "it serves again" "$(column 4 | tail -n 1)" "1000 1"
 stop server
 equal "told to end it ends" "$stopped" 0
 MUSTER_AUTHKEY_FILE=$dir/worker.authkey start server server 3 --name served2 \
