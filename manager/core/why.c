@@ -13,7 +13,7 @@ struct why {
     uint32_t      count;
 };
 
-enum { WHY_NAMES_MAX = 8, WHY_LINES_MAX = 64 };
+enum { WHY_NAMES_MAX = 8, WHY_FUNCTIONS_MAX = 32, WHY_LINES_MAX = 64 };
 
 static void __attribute__((format(printf, 3, 4)))
 why_add(struct why *why, enum wire_why code, const char *format, ...)
@@ -152,7 +152,7 @@ why_label(struct why *why, const struct class *class, const struct name *label)
 static void
 why_functions(const struct core *core, const struct class *class, char text[static 256])
 {
-    const struct name *named[WHY_NAMES_MAX] = { NULL };
+    const struct name *named[WHY_FUNCTIONS_MAX] = { NULL };
     uint32_t           count = 0, more = 0;
     size_t             used = 0;
 
@@ -170,7 +170,7 @@ why_functions(const struct core *core, const struct class *class, char text[stat
                 seen++;
             if (seen < count)
                 continue;
-            if (count == WHY_NAMES_MAX || used + name->text.bytes + 20 > 256) {
+            if (count == WHY_FUNCTIONS_MAX || used + name->text.bytes + 20 > 256) {
                 more++;
                 continue;
             }
