@@ -17,6 +17,8 @@ statements() {
 statements mirror_data
 statements mirror_list
 statements mirror_pipe
+statements mirror_queue
+statements mirror_sync
 
 story "lifetime: named objects survive a restart of the manager"
 check "a key" muster dict set site colour blue
