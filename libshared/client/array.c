@@ -191,8 +191,8 @@ muster_array_add_double(struct muster_array *array, uint64_t index, double by, u
 }
 
 muster_err
-muster_array_get_lock(struct muster_array *array, uint32_t timeout_ms, struct muster_lock **lock_out,
-                      struct muster_error *error)
+muster_array_get_lock(struct muster_array *array, uint32_t timeout_ms,
+                      struct muster_lock **lock_out, struct muster_error *error)
 {
     return typed_lock(&array->handle, VERB_ARRAY_LOCK, timeout_ms, lock_out, error);
 }

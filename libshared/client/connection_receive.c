@@ -107,7 +107,8 @@ take_answers(struct muster_connection *connection)
         if (in->error.code == MUSTER_OK) {
             err = object_call_answer(&ask->call, &done, &in->error);
             if (!err && !take_parts(connection, ask, &done))
-                (void)error_set(&in->error, MUSTER_ERR_INTERNAL, "the parts of a message do not add up");
+                (void)error_set(&in->error, MUSTER_ERR_INTERNAL,
+                                "the parts of a message do not add up");
         }
         ask_drop(ask);
     }
@@ -164,7 +165,8 @@ receive_begin(struct muster_connection *connection)
     if (in->begun || flying > 0) {
         for (uint64_t known = parts_known(in);
              known > 0 && flying < RECEIVE_ASKS_MAX &&
-             in->bytes + flying * PART_BYTES < RECEIVE_AHEAD_BYTES + PART_BYTES; known--, flying++) {
+             in->bytes + flying * PART_BYTES < RECEIVE_AHEAD_BYTES + PART_BYTES;
+             known--, flying++) {
             ask_submit(connection, 1);
             in->next++;
         }

@@ -176,8 +176,8 @@ muster_value_compare_and_set(struct muster_value *value, const void *expected,
 }
 
 muster_err
-muster_value_get_lock(struct muster_value *value, uint32_t timeout_ms, struct muster_lock **lock_out,
-                      struct muster_error *error)
+muster_value_get_lock(struct muster_value *value, uint32_t timeout_ms,
+                      struct muster_lock **lock_out, struct muster_error *error)
 {
     return typed_lock(&value->handle, VERB_VALUE_LOCK, timeout_ms, lock_out, error);
 }

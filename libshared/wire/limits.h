@@ -98,7 +98,8 @@ static_assert(ITEM_BYTES_MAX + 16 <= BLOCK_BYTES_MAX, "an item must fit a block"
 static_assert(CHUNK_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX, "a chunk must fit a frame");
 static_assert(VALUE_BYTES_MAX + KEY_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX,
               "a value with its key must fit a frame");
-static_assert(GIVEN_PER_ANSWER_MAX * 16 <= HEADS_BYTES_MAX && BLOCK_ITEMS_MAX * 8 <= HEADS_BYTES_MAX,
+static_assert(GIVEN_PER_ANSWER_MAX * 16 <= HEADS_BYTES_MAX &&
+                  BLOCK_ITEMS_MAX * 8 <= HEADS_BYTES_MAX,
               "ids and sizes of all items in an answer must fit it");
 static_assert(BLOCK_BYTES_MAX + HEADS_BYTES_MAX + KIB <= MESSAGE_BODY_BYTES_MAX,
               "items with what is said of them must fit a frame");

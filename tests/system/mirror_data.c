@@ -289,7 +289,8 @@ dict_update_copy_clear(void)
 {
     struct muster_dict        *dict = dict_open(NULL), *copy = NULL;
     const struct muster_update two[] = { { muster_key("a"), "1", 1 }, { muster_key("b"), "2", 1 } };
-    struct muster_update       pair[] = { { .data = "x", .bytes = 1 }, { .data = "y", .bytes = 1 } };
+    struct muster_update       pair[] = { { .data = "x", .bytes = 1 },
+                                          { .data = "y", .bytes = 1 } };
     struct muster_entry       *entries = NULL;
     uint64_t                   len = 1;
     size_t                     count = 0;
