@@ -227,7 +227,7 @@ static void
 objects_python(const struct bench *bench, uint32_t clients)
 {
     uint32_t       count = bench_scaled(bench, OBJECTS);
-    struct samples muster[OPERATIONS] = { 0 }, python[OPERATIONS] = { 0 };
+    struct samples muster[OPERATIONS] = { 0 }, python[OPERATIONS] = { 0 }, raw = { 0 };
     struct muster_session *session;
     struct things  things;
     struct place   place;
@@ -242,12 +242,16 @@ objects_python(const struct bench *bench, uint32_t clients)
             samples_add(&muster[i], crowd_round(&place, &operations[i], clients, count));
             samples_add(&python[i], python_managers(operations[i].python, clients, count));
         }
+        samples_add(&raw, raw_crowd(clients, 1.0));
     }
     for (int i = 0; i < OPERATIONS; i++) {
         snprintf(setting, sizeof(setting), "%s, %u client%s, transient", operations[i].name,
                  clients, clients > 1 ? "s" : "");
         bench_print("objects", setting, "/s", &muster[i], "Python's managers", &python[i]);
     }
+    snprintf(setting, sizeof(setting), "Python's dict get, %u client%s", clients,
+             clients > 1 ? "s" : "");
+    bench_print("objects", setting, "/s", &python[2], "raw CURVE round trips", &raw);
     things_close(&things);
     muster_session_close(session);
     place_close(&place);

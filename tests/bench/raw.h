@@ -17,6 +17,9 @@ double raw_relay(uint32_t batch, double seconds);
 /* CURVE round trips client -> router -> client, one at a time: seconds each. */
 void   raw_round_trip(double *seconds_out, uint32_t count);
 
+/* The same of so many client processes at once (RAW_CROWD_MAX at most): per second. */
+enum { RAW_CROWD_MAX = 16 };
+double raw_crowd(uint32_t clients, double seconds);
 /* MB per second over CURVE in frames of 128 KiB: client -> router, or `through` it
  * client -> router -> sink. */
 double raw_bulk(bool through, double seconds);

@@ -16,7 +16,7 @@
 
 #include "raw.h"
 
-enum { RELAY_FRAMES = 64, RELAY_ITEM_BYTES = 64, RELAY_KEY_TEXT = 41 };
+enum { RELAY_FRAMES = 64, RELAY_ITEM_BYTES = 64, RELAY_KEY_TEXT = 41, CROWD_WARM = 500 };
 
 struct relay {
     char     server_public[RELAY_KEY_TEXT];
@@ -195,6 +195,58 @@ raw_round_trip(double *seconds_out, uint32_t count)
     }
     relay_reap(echo);
     relay_close(&relay);
+}
+
+/* Ask and wait, for ever. */
+static void
+crowd_client(struct relay *relay)
+{
+    char bytes[RELAY_ITEM_BYTES] = { 0 }, name[16];
+
+    snprintf(name, sizeof(name), "%d", (int)getpid());
+    relay_connect(relay, name);
+    for (;;) {
+        relay_check(zmq_send(relay->socket, bytes, sizeof(bytes), 0), "send");
+        relay_check(zmq_recv(relay->socket, bytes, sizeof(bytes), 0), "receive");
+    }
+}
+
+/* The answer to whoever asked. */
+static void
+crowd_pass(struct relay *relay)
+{
+    char name[16], bytes[RELAY_ITEM_BYTES];
+    int  length = zmq_recv(relay->socket, name, sizeof(name), 0);
+
+    relay_check(length, "receive");
+    relay_check(zmq_recv(relay->socket, bytes, sizeof(bytes), 0), "receive");
+    relay_check(zmq_send(relay->socket, name, (size_t)length, ZMQ_SNDMORE), "send");
+    relay_check(zmq_send(relay->socket, bytes, sizeof(bytes), 0), "send");
+}
+
+double
+raw_crowd(uint32_t clients, double seconds)
+{
+    struct relay relay = { 0 };
+    pid_t        pids[RAW_CROWD_MAX];
+    uint64_t     answers = 0;
+    double       began, now;
+
+    relay_bind(&relay);
+    for (uint32_t i = 0; i < clients; i++)
+        pids[i] = relay_child(&relay, crowd_client);
+    for (int i = 0; i < CROWD_WARM; i++)
+        crowd_pass(&relay);
+    began = bench_now();
+    do {
+        crowd_pass(&relay);
+        answers++;
+        now = bench_now();
+    } while (now - began < seconds);
+    for (uint32_t i = 0; i < clients; i++)
+        relay_reap(pids[i]);
+    relay_close(&relay);
+    return (double)answers / (now - began);
 }
 
 /* ---- bulk ---- */
