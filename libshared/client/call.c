@@ -3,8 +3,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
 
 /* ---- calls ---- */
 
@@ -139,79 +137,7 @@ call_answer(const struct call *call, uint16_t type, union wire_any *m_out,
     return MUSTER_OK;
 }
 
-/* ---- waiters ---- */
-
-void
-waiter_begin(struct muster_session *session, struct waiter *waiter, const void *subject)
-{
-    pthread_condattr_t attributes;
-
-    *waiter = (struct waiter){ .subject = subject, .fd = -1,
-                               .interrupts = atomic_load(&session->interrupts) };
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&waiter->cond, &attributes);
-    pthread_condattr_destroy(&attributes);
-    list_append(&session->waiters, &waiter->link);
-}
-
-void
-waiter_end(struct waiter *waiter)
-{
-    list_remove(&waiter->link);
-    pthread_cond_destroy(&waiter->cond);
-}
-
-/* Our clock goes on in suspend and that of condition variables does not: what
- * is left is measured on one and waited for on the other, then looked at again. */
-static void
-waiter_sleep(struct muster_session *session, struct waiter *waiter, uint64_t left_ms)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(left_ms / 1000);
-    until.tv_nsec += (long)(left_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    (void)pthread_cond_timedwait(&waiter->cond, &session->lock, &until);
-}
-
-muster_err
-waiter_wait(struct muster_session *session, struct waiter *waiter, uint64_t deadline_ms)
-{
-    uint64_t now_ms;
-
-    if (atomic_load(&session->interrupts) != waiter->interrupts)
-        return MUSTER_ERR_INTERRUPTED;
-    if (deadline_ms == CLIENT_NEVER) {
-        (void)pthread_cond_wait(&waiter->cond, &session->lock);
-    } else {
-        now_ms = clock_now_ms();
-        if (now_ms >= deadline_ms)
-            return MUSTER_ERR_TIMEOUT;
-        waiter_sleep(session, waiter, deadline_ms - now_ms);
-    }
-    if (atomic_load(&session->interrupts) != waiter->interrupts)
-        return MUSTER_ERR_INTERRUPTED;
-    return MUSTER_OK;
-}
-
-void
-waiters_wake(struct muster_session *session, const void *subject)
-{
-    for (struct list *at = session->waiters.next; at != &session->waiters; at = at->next) {
-        struct waiter *waiter = CONTAINER(at, struct waiter, link);
-
-        if (subject != NULL && waiter->subject != subject)
-            continue;
-        pthread_cond_broadcast(&waiter->cond);
-        if (waiter->fd >= 0)
-            (void)eventfd_write(waiter->fd, 1);
-    }
-}
+/* ---- waiting ---- */
 
 uint64_t
 deadline_after(uint32_t timeout_ms)
@@ -257,7 +183,9 @@ ask_wait(struct muster_session *session, struct ask *ask, uint16_t type, uint32_
     muster_err    err = MUSTER_OK;
 
     waiter_begin(session, &waiter, &ask->call);
+    session->drive.asking = true;
     call_submit(session, &ask->call, timeout_ms);
+    session->drive.asking = false;
     /* The thread ends the call at its deadline, with what it knows. */
     while (!err && ask->call.state != CALL_DONE)
         err = waiter_wait(session, &waiter, CLIENT_NEVER);

@@ -1,17 +1,17 @@
 /* client.h - what the files of this folder share: sessions, calls, waiters
  *
- *   application threads                       the session's thread (pump.c)
+ *   application threads                       the thread that drives (drive.c, pump.c)
  *   ask, feed, results ... --> unsent calls -> frames -> link
  *        ^                                                 |
  *        `---- waiter <---- call->done() <---- answers <---'
  *
  * 1. Everything in a session is guarded by session->lock, but for what is
- *    constant after the start and what belongs to the thread alone (marked).
- *    The thread lets go of the lock only while it polls.
+ *    constant after the start and what belongs to the thread that drives (marked).
+ *    That one lets go of the lock only while it polls.
  * 2. A call is one request: it is encoded once and sent until it is answered,
  *    over any number of connections.  Every request may be repeated safely.
  * 3. call->done() runs exactly once for a call that was submitted and not
- *    abandoned, on the session's thread, under the lock.  It may submit calls
+ *    abandoned, on the thread that drives, under the lock.  It may submit calls
  *    and free its own, and must not block.  Blocking calls, pipelines, and
  *    whatever waits in another way are built on it.
  * 4. `unsent` and `sent` are in the order of request numbers, so that what is
@@ -108,6 +108,8 @@ struct waiter {
     const void    *subject;              /* what it waits for */
     int            fd;                   /* an eventfd that is told, too; -1: none */
     uint64_t       interrupts;           /* as counted when the public call began */
+    bool           sleeping;             /* on cond; else it drives, or waits elsewhere */
+    bool           woken;
 };
 
 /* With the lock held.  begin: interruptions count from here on. */
@@ -116,6 +118,7 @@ void       waiter_begin(struct muster_session *session, struct waiter *waiter, c
  * TIMEOUT, INTERRUPTED. */
 muster_err waiter_wait(struct muster_session *session, struct waiter *waiter, uint64_t deadline_ms);
 void       waiter_end(struct waiter *waiter);
+void       waiter_wake(struct waiter *waiter);
 void       waiters_wake(struct muster_session *session, const void *subject);  /* NULL: all */
 
 uint64_t   deadline_after(uint32_t timeout_ms);          /* from now */
@@ -170,6 +173,20 @@ struct callbacks {
     bool           ending;
 };
 
+/* ---- who drives the session (drive.c) ---- */
+
+struct drive {
+    const void    *driver;       /* the session: its own thread; a waiter; NULL: nobody */
+    pthread_cond_t idle;         /* the session's thread sleeps here when it does not drive */
+    uint64_t       drives;       /* by threads that wait */
+    uint64_t       drives_seen;  /* of them, by the session's thread */
+    bool           wanted;       /* the session's thread drives as soon as nobody does */
+    bool           deep;         /* it sleeps until it is told */
+    bool           turning;      /* in a turn: no need to wake anyone */
+    bool           woken;        /* wake_fd was written and not yet read */
+    bool           asking;       /* who submits now waits for it himself */
+};
+
 /* ---- the session ---- */
 
 struct muster_session {
@@ -197,12 +214,11 @@ struct muster_session {
     struct list         processes;       /* struct muster_process: started, not freed */
     struct objects      objects;
     struct callbacks    callbacks;
-    bool                woken;           /* wake_fd was written and not yet read */
-    bool                turning;         /* the thread is in its turn: no need to wake it */
+    struct drive        drive;
     bool                closing;
     uint64_t            close_by_ms;
 
-    /* of the thread alone */
+    /* of the thread that drives alone */
     struct link_client *link;
     uint64_t            hello_request;
     uint64_t            goodbye_request;
@@ -216,12 +232,14 @@ struct muster_session {
 /* A text into a fixed array; what does not fit is left out. */
 void text_put(char *out, size_t out_bytes, struct slice text);
 
-/* With the lock held: have the thread look at things soon. */
+/* With the lock held: have whoever drives look at things soon. */
 void session_wake(struct muster_session *session);
 /* FAILED already? */
 bool session_failed(const struct muster_session *session, struct muster_error *error);
-/* pump.c: the session's thread. */
-void *pump_run(void *session);
+/* drive.c */
+void  drive_start(struct muster_session *session);
+void  drive_free(struct muster_session *session);
+void *drive_run(void *session);          /* the session's thread */
 
 /* object.c, with the lock held */
 void     objects_start(struct muster_session *session);

@@ -6,7 +6,7 @@ object_wake(struct object_call *call)
 {
     struct waiter *waiter = call->call.context;
 
-    pthread_cond_signal(&waiter->cond);
+    waiter_wake(waiter);
 }
 
 /* While the manager is there it can say what became of the request.  OK: look at the
@@ -118,7 +118,9 @@ handle_ask(struct handle *handle, const struct msg_object_do *m, const struct ma
     err = object_check(session, handle, error);
     if (!err) {
         waiter_begin(session, &waiter, &call);
+        session->drive.asking = true;
         object_submit(session, &call, timeout_ms);
+        session->drive.asking = false;
         err = object_wait(session, &waiter, &call, wire_verb_rule(m->verb)->name,
                           manner->through, error);
         waiter_end(&waiter);

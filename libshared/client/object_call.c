@@ -112,7 +112,7 @@ giveup_done(struct call *call)
         giveup->outcome->ended = true;
         giveup->outcome->stays =
             call_answer(call, MSG_TYPE_ACK, &m, NULL) == MUSTER_OK && m.ack.value == 0;
-        pthread_cond_signal(&giveup->outcome->waiter->cond);
+        waiter_wake(giveup->outcome->waiter);
     }
     asked_remove(&giveup->asked);
     seen_count(call->session, giveup->asked.request);
@@ -244,7 +244,8 @@ object_ended(struct call *call)
     mine->generation = call->session->objects.generation;
     /* An error of the manager may be kept as well.  One of our own is told in a
      * session that is gone, or of a request that was given up. */
-    if (mine->held == NULL && !call->once && call->sends > 0 && (mine->kind == VERB_WRITE || mine->kind == VERB_WAIT))
+    if (mine->held == NULL && !call->once && call->sends > 0 &&
+        (mine->kind == VERB_WRITE || mine->kind == VERB_WAIT))
         seen_count(call->session, call->request);
     mine->done(mine);
 }

@@ -1,13 +1,13 @@
-/* pump.c - the thread of a session: it owns the link and moves everything
+/* pump.c - a turn of a session: moves everything over the link
  *
- * A turn: take what arrived, let time pass, do what the machine says, send
- * what is ready in as few frames as it fits, then poll.  The lock is held but
- * for the poll; nothing in a turn blocks.
+ * Take what arrived, let time pass, do what the machine says, send what is ready
+ * in as few frames as it fits.  The lock is held; nothing in a turn blocks.  Whose
+ * turn it is: drive.c.
  */
-#include "client.h"
+#include "drive.h"
 
 #include <assert.h>
-#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -158,11 +158,16 @@ pump_open_link(struct muster_session *session, uint64_t now_ms)
 static void
 pump_reconnect(struct muster_session *session, uint64_t now_ms)
 {
-    if (session->link != NULL)
-        link_client_close(session->link);
-    session->link = NULL;
+    sigset_t all, before;
+
+    /* Signals are the application's: none shall be delivered to threads that the
+     * link starts from here, whichever thread this is. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pump_close(session);
     pump_drop_frame(session);
     pump_open_link(session, now_ms);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* Everything unanswered goes out again, in the order in which it was asked. */
@@ -423,16 +428,14 @@ pump_interrupts(struct muster_session *session)
     }
 }
 
-/* Returns for how long to poll. */
-static int
-pump_turn(struct muster_session *session)
+int
+pump_turn(struct muster_session *session, bool woken)
 {
-    uint64_t   now_ms = clock_now_ms();
-    eventfd_t  count;
+    uint64_t  now_ms = clock_now_ms();
+    eventfd_t count;
 
-    session->turning = true;
-    if (eventfd_read(session->wake_fd, &count) == 0)
-        session->woken = false;
+    if (woken)
+        (void)eventfd_read(session->wake_fd, &count);
     pump_interrupts(session);
     pump_link(session, now_ms);
     (void)pump_receive(session, now_ms);
@@ -445,46 +448,38 @@ pump_turn(struct muster_session *session)
      * would not be told again. */
     if (pump_receive(session, now_ms)) {
         pump_send(session, now_ms);
-        session->turning = false;
         return 0;
     }
-    session->turning = false;
     return pump_poll_ms(session, now_ms);
 }
 
-static void
-pump_poll(struct muster_session *session, int timeout_ms)
+void
+pump_fds(const struct muster_session *session, struct pollfd fds[PUMP_FDS])
 {
-    struct pollfd fds[3] = { { .fd = session->wake_fd, .events = POLLIN },
-                             { .fd = -1, .events = POLLIN },
-                             { .fd = -1, .events = POLLIN } };
+    int link_fd = session->link != NULL ? link_client_fd(session->link) : -1;
+    int state_fd = session->link != NULL ? link_client_state_fd(session->link) : -1;
 
-    if (session->link != NULL) {
-        fds[1].fd = link_client_fd(session->link);
-        fds[2].fd = link_client_state_fd(session->link);
-    }
-    (void)poll(fds, 3, timeout_ms);
+    fds[0] = (struct pollfd){ .fd = session->wake_fd, .events = POLLIN };
+    fds[1] = (struct pollfd){ .fd = link_fd, .events = POLLIN };
+    fds[2] = (struct pollfd){ .fd = state_fd, .events = POLLIN };
 }
 
-void *
-pump_run(void *context)
+void
+pump_wake(struct muster_session *session)
 {
-    struct muster_session *session = context;
+    (void)eventfd_write(session->wake_fd, 1);
+}
 
-    pthread_mutex_lock(&session->lock);
+void
+pump_open(struct muster_session *session)
+{
     pump_open_link(session, clock_now_ms());
-    for (;;) {
-        int timeout_ms = pump_turn(session);
+}
 
-        if (session->closing && clock_now_ms() >= session->close_by_ms)
-            break;
-        pthread_mutex_unlock(&session->lock);
-        pump_poll(session, timeout_ms);
-        pthread_mutex_lock(&session->lock);
-    }
-    pthread_mutex_unlock(&session->lock);
+void
+pump_close(struct muster_session *session)
+{
     if (session->link != NULL)
         link_client_close(session->link);
     session->link = NULL;
-    return NULL;
 }

@@ -27,7 +27,7 @@ part_done(struct object_call *call)
 {
     struct window *window = call->call.context;
 
-    pthread_cond_signal(&window->waiter.cond);
+    waiter_wake(&window->waiter);
 }
 
 /* One that was BUSY lets those behind it come too early. */

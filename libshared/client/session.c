@@ -12,15 +12,6 @@
 #include "collect.h"
 #include "feed.h"
 
-void
-session_wake(struct muster_session *session)
-{
-    if (session->woken || session->turning)
-        return;
-    session->woken = true;
-    (void)eventfd_write(session->wake_fd, 1);
-}
-
 bool
 session_failed(const struct muster_session *session, struct muster_error *error)
 {
@@ -85,6 +76,7 @@ session_free(struct muster_session *session)
     buffer_free(&session->seen_ids);
     if (session->wake_fd >= 0)
         close(session->wake_fd);
+    drive_free(session);
     pthread_mutex_destroy(&session->lock);
     key_free(session->key);
     free(session->address);
@@ -106,6 +98,7 @@ session_prepare(struct muster_session *session, const struct muster_session_opti
     list_init(&session->sent);
     objects_start(session);
     callbacks_start(session);
+    drive_start(session);
 
     config.address = session->address;
     config.authkey_file = session->authkey_file;
@@ -127,7 +120,7 @@ session_start_thread(struct muster_session *session, struct muster_error *error)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&session->thread, NULL, pump_run, session);
+    failed = pthread_create(&session->thread, NULL, drive_run, session);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed == 0)
         return MUSTER_OK;
