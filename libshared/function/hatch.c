@@ -77,7 +77,8 @@ static bool
 take_fds(struct msghdr *message, int fds_out[HATCH_FDS])
 {
     struct cmsghdr *head = CMSG_FIRSTHDR(message);
-    int             fds[HATCH_FDS];
+    /* Space is rounded up: one more may come than was meant to. */
+    int             fds[sizeof(union control) / sizeof(int)];
     size_t          count;
 
     if (head == NULL || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
@@ -85,7 +86,7 @@ take_fds(struct msghdr *message, int fds_out[HATCH_FDS])
     count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     memcpy(fds, CMSG_DATA(head), count * sizeof(int));
     if (count == HATCH_FDS) {
-        memcpy(fds_out, fds, sizeof(fds));
+        memcpy(fds_out, fds, HATCH_FDS * sizeof(int));
         return true;
     }
     for (size_t i = 0; i < count; i++)
