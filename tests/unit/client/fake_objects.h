@@ -32,6 +32,7 @@ static struct {
     _Atomic int     forget;            /* end the session at an OBJECT_DO */
     _Atomic int     give;              /* items in an answer of GET, RESERVE */
     _Atomic int     close_silent;
+    _Atomic int     quiet;             /* remember nothing */
     uint64_t        next_id;
 } seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -59,6 +60,8 @@ note_add(const struct wire_message *message, const union wire_any *m)
             note.except[note.excepted++] = id.id;
         }
     }
+    if (atomic_load(&seen.quiet))
+        return;
     pthread_mutex_lock(&seen.lock);
     assert_true(seen.count < NOTES_MAX);
     seen.notes[seen.count++] = note;
@@ -200,7 +203,7 @@ place_open(void)
 
     seen.count = 0;
     seen.silent = seen.cut = seen.cancel = seen.done_first = seen.forget = seen.give = 0;
-    seen.close_silent = 0;
+    seen.close_silent = seen.quiet = 0;
     seen.next_id = 0;
     atomic_store(&place.fake->also, answer);
     place.session = fake_connect(place.fake);
@@ -231,7 +234,7 @@ struct caller {
     struct muster_event *event;
     struct muster_queue *queue;
     uint32_t             timeout_ms;
-    muster_err           err;
+    _Atomic muster_err   err;
     _Atomic int          done;
 };
 

@@ -280,6 +280,57 @@ test_close(void **state)
     place_close(&place);
 }
 
+/* ---- many threads ---- */
+
+enum { CROWD = 6, CROWD_CALLS = 150 };
+
+/* Each drives the session when nobody else does, and hands it over. */
+static void *
+call_many(void *context)
+{
+    struct caller      *caller = context;
+    struct muster_error error;
+    bool                set;
+
+    for (int i = 0; i < CROWD_CALLS && !caller->err; i++) {
+        if (i % 3 == 0)
+            caller->err = muster_event_is_set(caller->event, 20000, &set, &error);
+        else if (i % 3 == 1)
+            caller->err = muster_event_set(caller->event, 20000, &error);
+        else
+            caller->err = muster_queue_put(caller->queue, "x", 1, NULL, 20000, &error);
+        if (caller->err == MUSTER_ERR_INTERRUPTED)
+            caller->err = MUSTER_OK;
+        caller->done++;
+    }
+    return NULL;
+}
+
+static void
+test_crowd(void **state)
+{
+    struct place  place = place_open();
+    struct caller callers[CROWD];
+    int           done = 0;
+
+    (void)state;
+    seen.quiet = 1;
+    for (int i = 0; i < CROWD; i++)
+        caller_start(&callers[i], &place, call_many, 0);
+    while (done < CROWD * CROWD_CALLS) {
+        muster_session_interrupt(place.session);
+        poll(NULL, 0, 1);
+        done = 0;
+        for (int i = 0; i < CROWD; i++)
+            done += callers[i].err ? CROWD_CALLS : callers[i].done;
+    }
+    for (int i = 0; i < CROWD; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_int_equal(callers[i].err, MUSTER_OK);
+    }
+    place_close(&place);
+}
+
 /* ---- what never leaves ---- */
 
 static void
@@ -329,6 +380,7 @@ main(void)
         cmocka_unit_test(test_give_up_there),
         cmocka_unit_test(test_session_lost),
         cmocka_unit_test(test_close),
+        cmocka_unit_test(test_crowd),
         cmocka_unit_test(test_refused),
     };
 
