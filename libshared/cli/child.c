@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "cli.h"
 
 enum { CHILD_GRACE_MS = 5000 };
 
@@ -80,6 +81,16 @@ child_errno(int number, const char *command, struct muster_error *error)
                        : number == EACCES ? MUSTER_ERR_DENIED
                                           : MUSTER_ERR_IO,
                        "%s", command);
+}
+
+int
+child_tell(const char *what, const struct muster_error *error)
+{
+    bool unknown = error->code == MUSTER_ERR_NOT_FOUND;
+
+    cli_say("%s: cannot run %s%s", what, error->detail,
+            unknown ? ": is it installed on this machine, and in PATH?" : "");
+    return unknown ? EXIT_NO_SUCH_COMMAND : EXIT_NOT_STARTABLE;
 }
 
 /* The defaults of signals, which we ignore or catch; a group of its own away from a

@@ -27,6 +27,8 @@ struct child_options {
 /* Errors: NOT_FOUND (no such command), DENIED, IO. */
 muster_err child_start(const struct child_options *options, struct child *child_out,
                        struct muster_error *error);
+/* Tell why it did not start; returns the exit status of shells for that, 126 or 127. */
+int  child_tell(const char *what, const struct muster_error *error);
 /* Wait for its end, for so long (< 0: without limit), or until other_fd (-1: none) is
  * readable.  True: it has ended, *status_out is as a shell tells it. */
 bool child_wait(struct child *child, int other_fd, int timeout_ms, int *status_out);

@@ -71,6 +71,7 @@ static const struct table_column functions_columns[] = {
 
 static const struct example functions_examples[] = {
     { "what can be called, and where", "muster functions" },
+    { "the names alone, in a script", "muster functions -q" },
     EXAMPLES_END,
 };
 
@@ -86,26 +87,33 @@ functions_json(const struct muster_worker_info *info)
                      muster_worker_state_name(info->state), "functions", names);
 }
 
-static int
-functions_run(struct cli *cli, void *settings, struct operands *operands)
+/* Their names alone, each once. */
+static void
+functions_names(struct muster_worker_info *infos, size_t count)
 {
-    struct muster_error        error = { 0 };
-    struct muster_worker_info *infos = NULL;
-    size_t                     count = 0, with = 0;
-    json_t                    *array;
+    json_t     *names = json_object(), *value;
+    const char *name;
+
+    for (size_t i = 0; i < count; i++) {
+        char *rest = NULL;
+
+        for (char *at = strtok_r(infos[i].functions, ",", &rest); at != NULL;
+             at = strtok_r(NULL, ",", &rest))
+            json_object_set_new(names, at, json_true());
+    }
+    json_object_foreach(names, name, value)
+        printf("%s\n", name);
+    json_decref(names);
+}
+
+static void
+functions_print(const struct cli *cli, struct muster_worker_info *infos, size_t count)
+{
+    json_t      *array = json_array();
     struct table table = { .columns = functions_columns, .width_max = terminal_width(STDOUT_FILENO),
                            .column_count = sizeof(functions_columns) / sizeof(functions_columns[0]) };
-    int          status;
+    size_t       with = 0;
 
-    (void)settings;
-    if (!command_operands(&command_functions, operands, 0, 0))
-        return EXIT_USAGE;
-    status = cli_open(cli);
-    if (status != EXIT_DONE)
-        return status;
-    if (muster_worker_list(cli->session, CLI_CALL_MS, &infos, &count, &error))
-        return cli_fail(&error, "list", "functions");
-    array = json_array();
     for (size_t i = 0; i < count; i++) {
         if (infos[i].functions[0] == '\0')
             continue;
@@ -125,6 +133,28 @@ functions_run(struct cli *cli, void *settings, struct operands *operands)
         cli_note(cli, "no worker has functions; start one with `muster-worker --module FILE.so`");
     json_decref(array);
     table_free(&table);
+}
+
+static int
+functions_run(struct cli *cli, void *settings, struct operands *operands)
+{
+    struct muster_error        error = { 0 };
+    struct muster_worker_info *infos = NULL;
+    size_t                     count = 0;
+    int                        status;
+
+    (void)settings;
+    if (!command_operands(&command_functions, operands, 0, 0))
+        return EXIT_USAGE;
+    status = cli_open(cli);
+    if (status != EXIT_DONE)
+        return status;
+    if (muster_worker_list(cli->session, CLI_CALL_MS, &infos, &count, &error))
+        return cli_fail(&error, "list", "functions");
+    if (cli->quiet && !cli->json)
+        functions_names(infos, count);
+    else
+        functions_print(cli, infos, count);
     muster_worker_list_free(infos, count);
     return EXIT_DONE;
 }
@@ -266,6 +296,23 @@ call_argument(const char *word, struct buffer *out, struct muster_error *error)
     return MUSTER_OK;
 }
 
+static void
+call_print(const struct cli *cli, const char *function, const struct muster_bytes *result)
+{
+    const char *text = result->data;
+    json_t     *object;
+
+    if (!cli->json) {
+        (void)cli_write(text, result->bytes);
+        if (isatty(STDOUT_FILENO) && result->bytes > 0 && text[result->bytes - 1] != '\n')
+            (void)cli_write("\n", 1);
+        return;
+    }
+    object = json_pack("{s:s}", "function", function);
+    json_out_bytes(object, "result", text, result->bytes);
+    (void)json_out_line(object);
+}
+
 static int
 call_run(struct cli *cli, void *settings, struct operands *operands)
 {
@@ -285,10 +332,7 @@ call_run(struct cli *cli, void *settings, struct operands *operands)
                            call.timeout_ms, &result, &call.error)))
         status = cli_fail(&call.error, "call", "%s", operands->items[0]);
     else if (status == EXIT_DONE) {
-        (void)cli_write(result.data, result.bytes);
-        if (isatty(STDOUT_FILENO) && result.bytes > 0 &&
-            ((const char *)result.data)[result.bytes - 1] != '\n')
-            (void)cli_write("\n", 1);
+        call_print(cli, operands->items[0], &result);
         muster_bytes_free(&result);
     }
     call_close(&call, wanted);
@@ -350,6 +394,28 @@ map_next(void *context, const void **data_out, size_t *bytes_out)
     return MUSTER_OK;
 }
 
+static void
+map_failed(const struct call *call, uint32_t number, const char *reason)
+{
+    if (call->cli->json)
+        (void)json_out_line(json_pack("{s:I, s:s}", "item", (json_int_t)number, "error", reason));
+    else
+        cli_say("item %u: %s", number, reason);
+}
+
+/* False: stdout is gone. */
+static bool
+map_print(const struct call *call, const struct muster_imap_result *result, char end)
+{
+    json_t *object;
+
+    if (!call->cli->json)
+        return cli_write(result->data, result->bytes) && cli_write(&end, 1);
+    object = json_pack("{s:I}", "item", (json_int_t)result->index + 1);
+    json_out_bytes(object, "result", result->data, result->bytes);
+    return json_out_line(object);
+}
+
 /* Print results until the last; returns the exit status. */
 static int
 map_collect(struct call *call, struct muster_imap *imap, const struct map_source *source, char end)
@@ -362,19 +428,19 @@ map_collect(struct call *call, struct muster_imap *imap, const struct map_source
 
         if (err == MUSTER_ERR_CLOSED)
             break;
-        if (err == MUSTER_ERR_REMOTE) {
+        if (err == MUSTER_ERR_REMOTE || err == MUSTER_ERR_CANCELED) {
             failed++;
-            cli_say("item %u: %s", result.index + 1, call->error.detail);
+            map_failed(call, result.index + 1, call->error.detail);
             continue;
         }
         if (err)
             return cli_fail(source->error.code != MUSTER_OK ? &source->error : &call->error, "map",
                             "%s", "");
-        if (!cli_write(result.data, result.bytes) || !cli_write(&end, 1))
+        if (!map_print(call, &result, end))
             break;
     }
     if (failed > 0)
-        cli_note(call->cli, "%u calls failed", failed);
+        cli_note(call->cli, "%u call%s failed", failed, failed == 1 ? "" : "s");
     return failed < EXIT_FAILED_TASKS_MAX ? (int)failed : EXIT_FAILED_TASKS_MAX;
 }
 
@@ -432,7 +498,8 @@ const struct command command_map = {
         "One call of FUNCTION for each item: words of the command line, or lines of a file or "
         "of standard input, as many as you like: they stream, in bounded memory. Results are "
         "printed a line each, in the order of the items. A call that fails leaves no line; "
-        "which and why is told on standard error, and the others go on.",
+        "which (items count from 1) and why is told on standard error, and the others go on; "
+        "with --json it has a line with \"error\" in place of \"result\".",
     .groups = map_groups,
     .examples = map_examples,
     .exits = map_exits,

@@ -50,7 +50,8 @@ static const struct example dict_examples[] = {
 
 static const struct exit_row dict_exits[] = {
     { "0", "done" },
-    { "1", "cas: it was something else (which is printed); contains: it is not there" },
+    { "1", "cas: it was something else (which is printed), or nothing; contains: it is not "
+           "there" },
     { "2", "the command line is wrong" },
     { "66", "there is no such key, or no such dict" },
     { "75", "set, delete, cas: the lock is held by somebody else now" },
@@ -107,6 +108,15 @@ dict_show(const struct dict_call *call, const char *key, const struct muster_byt
     json_out_print(object);
 }
 
+static json_t *
+dict_key_json(const struct muster_bytes *key)
+{
+    json_t *object = json_object();
+
+    json_out_bytes(object, "key", key->data, key->bytes);
+    return object;
+}
+
 static muster_err
 dict_get(struct dict_call *call)
 {
@@ -144,8 +154,12 @@ dict_contains(struct dict_call *call)
     muster_err err = muster_dict_contains(call->dict, muster_key(call->rest[0]), CLI_CALL_MS,
                                           &there, &call->error);
 
+    if (err)
+        return err;
     call->status = there ? EXIT_DONE : 1;
-    return err;
+    if (call->cli->json)
+        json_out_print(json_pack("{s:b}", "contains", (int)there));
+    return MUSTER_OK;
 }
 
 static muster_err
@@ -157,9 +171,6 @@ dict_cas(struct dict_call *call)
     bool                exchanged = false;
     muster_err          err;
 
-    if (call->rest_count != (absent ? 2 : 3))
-        return error_set(&call->error, MUSTER_ERR_INVALID,
-                         "cas needs KEY %sNEW", absent ? "--absent " : "EXPECTED ");
     expected = dict_cell(call->rest[1]);
     value = dict_cell(call->rest[absent ? 1 : 2]);
     err = muster_dict_compare_and_set(call->dict, muster_key(call->rest[0]),
@@ -180,9 +191,13 @@ dict_len(struct dict_call *call)
     uint64_t   len = 0;
     muster_err err = muster_dict_len(call->dict, CLI_CALL_MS, &len, &call->error);
 
-    if (!err)
+    if (err)
+        return err;
+    if (call->cli->json)
+        json_out_print(json_pack("{s:I}", "len", (json_int_t)len));
+    else
         printf("%" PRIu64 "\n", len);
-    return err;
+    return MUSTER_OK;
 }
 
 static muster_err
@@ -190,13 +205,21 @@ dict_keys(struct dict_call *call)
 {
     struct muster_entry *entries;
     size_t               count;
+    json_t              *array;
     muster_err err = muster_dict_keys(call->dict, CLI_CALL_MS, &entries, &count, &call->error);
 
     if (err)
         return err;
-    for (size_t i = 0; i < count; i++)
-        if (!dict_line(call, entries[i].key.data, entries[i].key.bytes))
+    array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (call->cli->json)
+            json_array_append_new(array, dict_key_json(&entries[i].key));
+        else if (!dict_line(call, entries[i].key.data, entries[i].key.bytes))
             break;
+    }
+    if (call->cli->json)
+        json_out_print(json_incref(array));
+    json_decref(array);
     muster_dict_free(entries, count);
     return MUSTER_OK;
 }
@@ -251,7 +274,9 @@ dict_watch(struct dict_call *call)
             break;
         version = changes.version;
         for (size_t i = 0; more && i < changes.count; i++)
-            more = dict_line(call, changes.keys[i].data, changes.keys[i].bytes);
+            more = call->cli->json
+                       ? json_out_line(dict_key_json(&changes.keys[i]))
+                       : dict_line(call, changes.keys[i].data, changes.keys[i].bytes);
         if (changes.all)
             cli_note(call->cli, "too many changes to tell them all");
         muster_changes_free(&changes);
@@ -265,32 +290,49 @@ static const struct dict_verb {
     int          least, most;         /* operands behind the dict's name */
     bool         makes;
     muster_err (*run)(struct dict_call *call);
+    const char  *shape;
 } dict_verbs[] = {
-    { "get", 1, 1, false, dict_get },       { "set", 2, 2, true, dict_set },
-    { "delete", 1, 1, false, dict_delete }, { "contains", 1, 1, false, dict_contains },
-    { "cas", 2, 3, true, dict_cas },        { "keys", 0, 0, false, dict_keys },
-    { "items", 0, 0, false, dict_items },   { "len", 0, 0, false, dict_len },
-    { "watch", 0, 1, true, dict_watch },
+    { "get", 1, 1, false, dict_get, "NAME KEY" },
+    { "set", 2, 2, true, dict_set, "NAME KEY VALUE" },
+    { "delete", 1, 1, false, dict_delete, "NAME KEY" },
+    { "contains", 1, 1, false, dict_contains, "NAME KEY" },
+    { "cas", 2, 3, true, dict_cas, "NAME KEY EXPECTED NEW (or: NAME KEY --absent NEW)" },
+    { "keys", 0, 0, false, dict_keys, "NAME" },
+    { "items", 0, 0, false, dict_items, "NAME" },
+    { "len", 0, 0, false, dict_len, "NAME" },
+    { "watch", 0, 1, true, dict_watch, "NAME [KEY]" },
 };
 
 static const struct dict_verb *
 dict_verb_find(const struct operands *operands)
 {
-    const struct dict_verb *verb = NULL;
-    int                     given = operands->count - 2;
-
     for (size_t i = 0; operands->count > 0 && i < sizeof(dict_verbs) / sizeof(dict_verbs[0]); i++)
         if (strcmp(dict_verbs[i].name, operands->items[0]) == 0)
-            verb = &dict_verbs[i];
-    if (verb == NULL)
-        (void)cli_usage("dict", "%s is none of get, set, delete, contains, cas, keys, items, len, "
-                        "watch", operands->count > 0 ? operands->items[0] : "nothing");
-    else if (given < verb->least || given > verb->most)
-        (void)cli_usage("dict", "%s: too %s operands", verb->name,
-                        given < verb->least ? "few" : "many");
+            return &dict_verbs[i];
+    if (operands->count == 0)
+        (void)cli_usage("dict", "name what to do: get, set, delete, contains, cas, keys, items, "
+                        "len or watch");
     else
-        return verb;
+        (void)cli_usage("dict", "'%s' is none of get, set, delete, contains, cas, keys, items, "
+                        "len, watch", operands->items[0]);
     return NULL;
+}
+
+static bool
+dict_usage(const struct dict_verb *verb, const struct operands *operands,
+           const struct dict_settings *settings)
+{
+    int given = operands->count - 2;
+    int least = verb->least, most = verb->most;
+
+    if (verb->run == dict_cas)
+        least = most = settings->absent ? 2 : 3;
+    if (given >= least && given <= most)
+        return command_names(&command_dict, operands->items[1]);
+    (void)cli_usage("dict", "%s: muster dict %s %s",
+                    given < least ? "something is missing" : "there is too much", verb->name,
+                    verb->shape);
+    return false;
 }
 
 /* --lock and --token. */
@@ -303,9 +345,12 @@ dict_guard_open(struct dict_call *call, struct muster_lock **lock_out)
                                          : getenv("MUSTER_FENCING_TOKEN");
     muster_err               err;
 
-    if (token == NULL || !parse_u64(token, UINT64_MAX, &call->guard.token))
+    if (token == NULL)
         return error_set(&call->error, MUSTER_ERR_INVALID,
-                         "--lock needs the token that `muster lock` gives its command");
+                         "--lock needs a token: run it under `muster lock %s --`, or name it with "
+                         "--token", open.name);
+    if (!parse_u64(token, UINT64_MAX, &call->guard.token))
+        return error_set(&call->error, MUSTER_ERR_INVALID, "'%s' is no fencing token", token);
     err = muster_lock_open(call->cli->session, &open, CLI_CALL_MS, lock_out, &call->error);
     call->guard.lock = *lock_out;
     return err;
@@ -321,7 +366,8 @@ dict_run(struct cli *cli, void *settings, struct operands *operands)
     muster_err              err = MUSTER_OK;
     int                     status;
 
-    if (verb == NULL || !waiting_parse("dict", call.settings->timeout, &call.timeout_ms))
+    if (verb == NULL || !dict_usage(verb, operands, settings) ||
+        !waiting_parse("dict", call.settings->timeout, &call.timeout_ms))
         return EXIT_USAGE;
     status = cli_open(cli);
     if (status != EXIT_DONE)

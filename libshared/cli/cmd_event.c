@@ -98,6 +98,7 @@ event_run(struct cli *cli, void *settings, struct operands *operands)
     int                          status;
 
     if (!command_operands(&command_event, operands, 2, 2) ||
+        !command_names(&command_event, operands->items[1]) ||
         !waiting_parse("event", wanted->timeout, &call.timeout_ms))
         return EXIT_USAGE;
     for (size_t i = 0; i < sizeof(event_verbs) / sizeof(event_verbs[0]); i++)
@@ -162,7 +163,9 @@ static const struct example barrier_examples[] = {
 static const struct exit_row barrier_exits[] = {
     { "0", "done; everybody came" },
     { "2", "the command line is wrong" },
+    { "66", "there is no such barrier, and no --parties to make it" },
     { "75", "wait: it is broken: a time-out, a reset, an abort, or one who waited died" },
+    { "130", "interrupted; of wait: the barrier is broken by it" },
     { "other", "see EXIT STATUS in muster(1)" },
     EXITS_END,
 };
@@ -249,6 +252,7 @@ barrier_run(struct cli *cli, void *settings, struct operands *operands)
     int                            status;
 
     if (!command_operands(&command_barrier, operands, 2, 2) ||
+        !command_names(&command_barrier, operands->items[1]) ||
         !waiting_parse("barrier", wanted->timeout, &call.timeout_ms))
         return EXIT_USAGE;
     for (size_t i = 0; i < sizeof(barrier_verbs) / sizeof(barrier_verbs[0]); i++)
@@ -265,6 +269,9 @@ barrier_run(struct cli *cli, void *settings, struct operands *operands)
     if (!err)
         err = verb->run(&call);
     muster_barrier_close(call.barrier);
+    if (err == MUSTER_ERR_NOT_FOUND && verb->makes && wanted->parties == 0)
+        (void)error_set(&call.error, err, "there is no barrier \"%s\" yet; --parties N makes it",
+                        operands->items[1]);
     if (err)
         return cli_fail(&call.error, operands->items[0], "%s", operands->items[1]);
     return EXIT_DONE;

@@ -84,6 +84,18 @@ hold_acquire(struct hold_on *hold, uint32_t timeout_ms, struct muster_error *err
                : muster_semaphore_acquire(hold->semaphore, timeout_ms, &hold->token, error);
 }
 
+/* Who had it all the time. */
+static void
+hold_who(const struct hold_on *hold, struct muster_error *error)
+{
+    struct muster_lock_state state;
+    struct muster_error      ignored;
+
+    if (hold->lock != NULL &&
+        muster_lock_state(hold->lock, LOCK_LOOK_MS, &state, &ignored) == MUSTER_OK && state.held)
+        (void)error_set(error, MUSTER_ERR_TIMEOUT, "held by %s", state.holder);
+}
+
 static void
 hold_end(struct hold_on *hold, bool release)
 {
@@ -118,8 +130,9 @@ hold_look(const struct hold_on *hold, struct muster_error *error)
     return err;
 }
 
+/* The exit status; *lost_out: the lock is not ours any more. */
 static int
-lock_command(const struct hold_on *hold, const char *name, char *const *args)
+lock_command(const struct hold_on *hold, const char *name, char *const *args, bool *lost_out)
 {
     char                       token[64];
     const char *const          env[] = { token, NULL };
@@ -133,10 +146,8 @@ lock_command(const struct hold_on *hold, const char *name, char *const *args)
     (void)snprintf(token, sizeof(token), "MUSTER_FENCING_TOKEN=%llu",
                    (unsigned long long)hold->token);
     err = child_start(&options, &child, &error);
-    if (err) {
-        (void)cli_fail(&error, "start", "%s", "");
-        return err == MUSTER_ERR_NOT_FOUND ? EXIT_NO_SUCH_COMMAND : EXIT_NOT_STARTABLE;
-    }
+    if (err)
+        return child_tell(name, &error);
     while (!child_wait(&child, cli_interrupt_fd(), LOCK_LOOK_MS, &status)) {
         if (cli_interrupted()) {
             child_stop(&child, &status);
@@ -149,6 +160,7 @@ lock_command(const struct hold_on *hold, const char *name, char *const *args)
             continue;
         cli_say("%s: the lock was lost (%s): the command is stopped", name, error.detail);
         child_stop(&child, &status);
+        *lost_out = true;
         return muster_err_exit_status(MUSTER_ERR_NOT_OWNER);
     }
     return status;
@@ -161,10 +173,12 @@ lock_run(struct cli *cli, void *settings, struct operands *operands)
     struct hold_on              hold = { 0 };
     struct muster_error         error = { 0 };
     uint32_t                    timeout_ms;
+    bool                        lost = false;
     muster_err                  err;
     int                         status;
 
     if (!command_operands(&command_lock, operands, 2, INT32_MAX) ||
+        !command_names(&command_lock, operands->items[0]) ||
         !waiting_parse("lock", wanted->timeout, &timeout_ms))
         return EXIT_USAGE;
     status = cli_open(cli);
@@ -175,12 +189,14 @@ lock_run(struct cli *cli, void *settings, struct operands *operands)
     if (err)
         return cli_fail(&error, "open lock", "%s", operands->items[0]);
     err = hold_acquire(&hold, timeout_ms, &error);
+    if (err == MUSTER_ERR_TIMEOUT)
+        hold_who(&hold, &error);
     if (err) {
         hold_end(&hold, false);
         return cli_fail(&error, "acquire", "%s", operands->items[0]);
     }
-    status = lock_command(&hold, operands->items[0], operands->items + 1);
-    hold_end(&hold, status != muster_err_exit_status(MUSTER_ERR_NOT_OWNER));
+    status = lock_command(&hold, operands->items[0], operands->items + 1, &lost);
+    hold_end(&hold, !lost);
     return status;
 }
 

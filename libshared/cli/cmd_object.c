@@ -86,6 +86,9 @@ object_list(struct cli *cli, const enum muster_noun *noun)
     if (cli->json)
         json_out_print(json_incref(array));
     table_print(&table, stdout);
+    if (count == 0 && !cli->json)
+        cli_note(cli, "nothing is shared%s%s", noun != NULL ? " as " : "",
+                 noun != NULL ? muster_noun_name(*noun) : "");
     json_decref(array);
     table_free(&table);
     free(infos);
@@ -116,7 +119,7 @@ object_run(struct cli *cli, void *settings, struct operands *operands)
 
     (void)settings;
     if (!list && !delete)
-        return cli_usage("object", "it is list or delete");
+        return cli_usage("object", "name what to do: muster object %s", command_object.usage);
     if (!command_operands(&command_object, operands, list ? 1 : 3, list ? 2 : INT32_MAX) ||
         (operands->count > 1 && !noun_parse(operands->items[1], &noun)))
         return EXIT_USAGE;

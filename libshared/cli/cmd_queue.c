@@ -18,6 +18,7 @@
 #include "commands.h"
 #include "inputs.h"
 #include "json_out.h"
+#include "queue_get.h"
 #include "queue_work.h"
 #include "table.h"
 #include "waiting.h"
@@ -77,6 +78,8 @@ static const struct exit_row queue_exits[] = {
     { "66", "there is no such queue (size, delete, join, shutdown)" },
     { "75", "get: nothing came in time; put: no room in time; or it is shut down" },
     { "124", "join: not done in time" },
+    { "126", "work: the command could not be started; the item went back" },
+    { "127", "work: the command was not found; the item went back" },
     { "130", "interrupted" },
     { "other", "see EXIT STATUS in muster(1)" },
     EXITS_END,
@@ -94,6 +97,7 @@ struct queue_call {
     const char                  *name;
     char *const                 *rest;       /* operands behind the name, NULL-terminated */
     uint32_t                     timeout_ms;
+    int                          status;     /* when nothing else failed */
     struct muster_queue         *queue;
     struct muster_error          error;
 };
@@ -231,26 +235,17 @@ queue_put(struct queue_call *call)
 /* ---- get ---- */
 
 static muster_err
-get_write(void *context, const void *data, size_t bytes, uint64_t total)
-{
-    (void)context;
-    (void)total;
-    return cli_write(data, bytes) ? MUSTER_OK : MUSTER_ERR_IO;
-}
-
-static muster_err
 queue_get(struct queue_call *call)
 {
-    uint32_t   count = call->settings->count > 0 ? call->settings->count : 1;
-    char       end = call->settings->null_separated ? '\0' : '\n';
-    muster_err err = MUSTER_OK;
+    const struct queue_get get = {
+        .queue = call->queue,
+        .count = call->settings->count > 0 ? call->settings->count : 1,
+        .timeout_ms = call->timeout_ms,
+        .separator = call->settings->null_separated ? '\0' : '\n',
+        .json = call->cli->json,
+    };
 
-    for (uint32_t i = 0; !err && i < count; i++) {
-        err = muster_queue_get_to(call->queue, call->timeout_ms, get_write, NULL, &call->error);
-        if (!err && (!cli_write(&end, 1) || !cli_flush()))
-            return MUSTER_OK;               /* told by cli_end() */
-    }
-    return err;
+    return queue_get_run(&get, &call->error);
 }
 
 /* ---- the others ---- */
@@ -295,7 +290,7 @@ queue_work_off(struct queue_call *call)
                                      .delay_ms = call->settings->delay_ms,
                                      .timeout_ms = call->timeout_ms };
 
-    return queue_work_run(&work, &call->error);
+    return queue_work_run(&work, &call->status, &call->error);
 }
 
 static void
@@ -375,15 +370,18 @@ static const struct queue_verb {
     bool                  opens;
     enum muster_open_mode mode;
     muster_err          (*run)(struct queue_call *call);
+    const char           *shape;
 } queue_verbs[] = {
-    { "put",      1, INT32_MAX, true,  MUSTER_OPEN_ANY, queue_put },
-    { "get",      1, 1,         true,  MUSTER_OPEN_ANY, queue_get },
-    { "work",     2, INT32_MAX, true,  MUSTER_OPEN_ANY, queue_work_off },
-    { "size",     1, 1,         true,  MUSTER_OPEN_OLD, queue_size },
-    { "join",     1, 1,         true,  MUSTER_OPEN_OLD, queue_join },
-    { "shutdown", 1, 1,         true,  MUSTER_OPEN_OLD, queue_shutdown },
-    { "list",     0, 1,         false, MUSTER_OPEN_OLD, queue_list },
-    { "delete",   1, INT32_MAX, false, MUSTER_OPEN_OLD, queue_delete },
+    { "put",      1, INT32_MAX, true,  MUSTER_OPEN_ANY, queue_put,
+      "NAME ITEM... (or --each-line FILE, or --file FILE)" },
+    { "get",      1, 1,         true,  MUSTER_OPEN_ANY, queue_get, "NAME [--count N]" },
+    { "work",     2, INT32_MAX, true,  MUSTER_OPEN_ANY, queue_work_off,
+      "NAME -- COMMAND [ARGUMENT...]" },
+    { "size",     1, 1,         true,  MUSTER_OPEN_OLD, queue_size, "NAME" },
+    { "join",     1, 1,         true,  MUSTER_OPEN_OLD, queue_join, "NAME" },
+    { "shutdown", 1, 1,         true,  MUSTER_OPEN_OLD, queue_shutdown, "NAME [--immediate]" },
+    { "list",     0, 1,         false, MUSTER_OPEN_OLD, queue_list, "[NAME]" },
+    { "delete",   1, INT32_MAX, false, MUSTER_OPEN_OLD, queue_delete, "NAME..." },
 };
 
 static const struct queue_verb *
@@ -392,8 +390,12 @@ queue_verb_find(const struct operands *operands)
     for (size_t i = 0; operands->count > 0 && i < sizeof(queue_verbs) / sizeof(queue_verbs[0]); i++)
         if (strcmp(queue_verbs[i].name, operands->items[0]) == 0)
             return &queue_verbs[i];
-    (void)cli_usage("queue", "%s is none of put, get, work, size, join, shutdown, list, delete",
-                    operands->count > 0 ? operands->items[0] : "nothing");
+    if (operands->count == 0)
+        (void)cli_usage("queue", "name what to do: put, get, work, size, join, shutdown, list or "
+                        "delete");
+    else
+        (void)cli_usage("queue", "'%s' is none of put, get, work, size, join, shutdown, list, "
+                        "delete", operands->items[0]);
     return NULL;
 }
 
@@ -404,17 +406,17 @@ queue_usage(const struct queue_verb *verb, const struct operands *operands,
     int  given = operands->count - 1;
     bool from = settings->each_line != NULL || settings->file != NULL;
 
-    if (given < verb->least)
-        (void)cli_usage("queue", "%s: something is missing", verb->name);
+    if (given < verb->least || (verb->run == queue_put && given < 2 && !from))
+        (void)cli_usage("queue", "something is missing: muster queue %s %s", verb->name,
+                        verb->shape);
     else if (given > verb->most)
-        (void)cli_usage("queue", "%s: '%s' is too much", verb->name,
-                        operands->items[verb->most + 1]);
-    else if (verb->run == queue_put && given < 2 && !from)
-        (void)cli_usage("queue", "put: no item; name some, or use --each-line or --file");
-    else if (verb->run == queue_put && given > 1 && from)
+        (void)cli_usage("queue", "'%s' is too much: muster queue %s %s",
+                        operands->items[verb->most + 1], verb->name, verb->shape);
+    else if (verb->run == queue_put &&
+             (given > 1) + (settings->each_line != NULL) + (settings->file != NULL) > 1)
         (void)cli_usage("queue", "put: items, --each-line and --file exclude each other");
     else
-        return true;
+        return !verb->opens || command_names(&command_queue, operands->items[1]);
     return false;
 }
 
@@ -445,7 +447,7 @@ queue_run(struct cli *cli, void *settings, struct operands *operands)
         err = verb->run(&call);
     muster_queue_close(call.queue);
     if (!err)
-        return EXIT_DONE;
+        return call.status;
     return cli_fail(&call.error, verb->name, "%s", call.name != NULL ? call.name : "");
 }
 
@@ -460,8 +462,9 @@ const struct command command_queue = {
         "touch it."
         "\n\n"
         "put takes items from the command line, a line each from a file, or one whole file. "
-        "get takes one (or --count) and prints it; it waits for it. size prints the number "
-        "alone."
+        "get takes one (or --count) and prints it; it waits for it. What could not be printed "
+        "stays in the queue; what was printed is done, as join sees it. size prints the number "
+        "of those that can be had. join waits until all that was put is done."
         "\n\n"
         "work reserves items one by one and runs COMMAND for each, with the item on its "
         "standard input and MUSTER_ITEM_ID and MUSTER_ITEM_TIMES (how often it was tried "
@@ -474,4 +477,42 @@ const struct command command_queue = {
     .exits = queue_exits,
     .settings_bytes = sizeof(struct queue_settings),
     .run = queue_run,
+};
+
+/* ---- queues: the list under a name of its own ---- */
+
+static const struct example queues_examples[] = {
+    { "all of them, and how much is in each", "muster queues" },
+    { "those with something in them",
+      "muster queues --json | jq -r '.[] | select(.items > 0) | .queue'" },
+    EXAMPLES_END,
+};
+
+static int
+queues_run(struct cli *cli, void *settings, struct operands *operands)
+{
+    char            list[] = "list";
+    char           *items[] = { list, NULL, NULL };
+    struct operands all = { items, 1 };
+
+    if (!command_operands(&command_queues, operands, 0, 1))
+        return EXIT_USAGE;
+    if (operands->count == 1)
+        items[all.count++] = operands->items[0];
+    return queue_run(cli, settings, &all);
+}
+
+const struct command command_queues = {
+    .name = "queues",
+    .usage = "[NAME]",
+    .summary = "list the queues between programs",
+    .text =
+        "The same as `muster queue list`: items that can be had now or after their delay, bytes "
+        "of them, programs that wait for one, programs that have the queue open, whose it is, "
+        "and its state.",
+    .groups = command_no_options,
+    .examples = queues_examples,
+    .exits = command_exits_plain,
+    .settings_bytes = sizeof(struct queue_settings),
+    .run = queues_run,
 };

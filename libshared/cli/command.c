@@ -7,15 +7,19 @@
 #include "buffer.h"
 #include "commands.h"
 #include "help.h"
+#include "parse.h"
+
+enum { OBJECT_NAME_BYTES_MAX = 64 };
 
 const struct command *const commands[] = {
     &command_run,     &command_submit,   &command_wait,   &command_jobs,
     &command_job,     &command_tasks,    &command_output, &command_cancel,
     &command_retry,   &command_why,      &command_call,   &command_map,
-    &command_functions, &command_queue,  &command_lock,   &command_event,
-    &command_barrier, &command_dict,     &command_object, &command_workers,
-    &command_drain,   &command_status,   &command_shutdown, &command_key,
-    &command_manager, &command_worker,   &command_help,   &command_completion, NULL,
+    &command_functions, &command_queue,  &command_queues, &command_lock,
+    &command_event,   &command_barrier,  &command_dict,   &command_object,
+    &command_workers, &command_drain,    &command_status, &command_shutdown,
+    &command_key,     &command_manager,  &command_worker, &command_help,
+    &command_completion, NULL,
 };
 
 const struct exit_row command_exits[] = {
@@ -99,6 +103,16 @@ command_operands(const struct command *command, const struct operands *operands,
         cli_usage(command->name, "'%s' is too much: muster %s %s", operands->items[most],
                   command->name, command->usage);
     return operands->count >= least && operands->count <= most;
+}
+
+bool
+command_names(const struct command *command, const char *name)
+{
+    if (parse_name(slice_text(name), OBJECT_NAME_BYTES_MAX))
+        return true;
+    (void)cli_usage(command->name, "'%s' is no name; one has 1 to %d of A-Z a-z 0-9 . _ - and "
+                    "begins with a letter, a digit or _", name, OBJECT_NAME_BYTES_MAX);
+    return false;
 }
 
 /* `run` keeps the small codes for its tasks, so its own failures are 125. */

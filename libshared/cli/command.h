@@ -54,5 +54,7 @@ extern const struct exit_row command_exits_plain[];             /* 0, 2 and erro
 /* Is there exactly / at least so many operands?  Else tells and returns false. */
 bool command_operands(const struct command *command, const struct operands *operands, int least,
                       int most);
+/* Is it a good name of a shared object?  Else tells and returns false. */
+bool command_names(const struct command *command, const char *name);
 
 #endif

@@ -120,11 +120,20 @@ json_out_stream(struct cli *cli, uint64_t job, const struct muster_result *resul
 }
 
 bool
+json_out_line(json_t *value)
+{
+    int failed = json_dump_callback(value, json_out_write, NULL,
+                                    JSON_COMPACT | JSON_ENCODE_ANY | JSON_OUT_PRECISION);
+
+    json_decref(value);
+    return failed == 0 && cli_write("\n", 1);
+}
+
+bool
 json_out_result(struct cli *cli, uint64_t job, struct numbering numbering,
                 const struct muster_result *result)
 {
     json_t *object = json_object();
-    int     failed;
 
     json_object_set_new(object, "job", json_of_number(job));
     json_object_set_new(object, "task", json_of_number(numbering_number(numbering, result->index)));
@@ -145,9 +154,7 @@ json_out_result(struct cli *cli, uint64_t job, struct numbering numbering,
     json_object_set_new(object, "stderr_bytes", json_of_number(result->err_total));
     json_out_stream(cli, job, result, false, object);
     json_out_stream(cli, job, result, true, object);
-    failed = json_dump_callback(object, json_out_write, NULL, JSON_COMPACT | JSON_OUT_PRECISION);
-    json_decref(object);
-    return failed == 0 && cli_write("\n", 1);
+    return json_out_line(object);
 }
 
 json_t *

@@ -11,6 +11,8 @@
 void json_out_bytes(json_t *object, const char *name, const void *data, size_t bytes);
 /* Print a value (which is released) on stdout, indented, with a newline. */
 int  json_out_print(json_t *value);
+/* The same as one line; false when stdout is gone. */
+bool json_out_line(json_t *value);
 /* A result as one line of JSON with its output; false when stdout is gone. */
 bool json_out_result(struct cli *cli, uint64_t job, struct numbering numbering,
                      const struct muster_result *result);

@@ -16,8 +16,10 @@ struct queue_work {
     uint32_t             timeout_ms;    /* for an item */
 };
 
-/* OK: so many were worked off, the queue was shut down, or nothing came in time.
+/* OK: so many were worked off, the queue was shut down, or nothing came in time; or the
+ * command cannot be started, which was told, and *status_out is the exit status for that.
  * INTERRUPTED: what was at work went back. */
-muster_err queue_work_run(const struct queue_work *work, struct muster_error *error);
+muster_err queue_work_run(const struct queue_work *work, int *status_out,
+                          struct muster_error *error);
 
 #endif
