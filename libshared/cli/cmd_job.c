@@ -110,7 +110,10 @@ job_print(const struct muster_job_info *info)
     if (info->reason[0] != '\0')
         job_line("reason", info->reason);
     job_line("name", info->name);
-    if (info->args != NULL) {
+    if (info->function != NULL && info->function[0] != '\0') {
+        job_line("function", info->function);
+        job_list("named", info->named);
+    } else if (info->args != NULL) {
         command_line_put(&line, (const char *const *)info->args, false, slice_text(""), 0);
         job_line("command", buffer_text(&line));
     }
@@ -166,7 +169,7 @@ const struct command command_job = {
     .usage = "JOB...",
     .summary = "show everything about a job",
     .text =
-        "State, reason, command, counts, needs, limits, dependencies, owner, times. `last` "
+        "State, reason, command or function, counts, needs, limits, dependencies, owner, times. `last` "
         "is your latest job. The tasks are shown by `muster tasks`.",
     .groups = command_no_options,
     .examples = job_examples,

@@ -97,6 +97,7 @@ wait_one(struct wait *wait, uint64_t job)
     struct muster_job_info after = { 0 };
     struct show            show;
     struct follow          follow;
+    const char            *function[2] = { NULL, NULL };
     muster_err             err;
 
     if (muster_job_get(wait->cli->session, job, CLI_CALL_MS, &info, &error))
@@ -104,6 +105,10 @@ wait_one(struct wait *wait, uint64_t job)
     show = (struct show){ .cli = wait->cli, .job = info.job, .single = info.counts.total == 1,
                           .numbering = numbering_of(&info), .joblog = wait->joblog,
                           .args = (const char *const *)info.args, .silent = true };
+    /* In a log of jobs a function stands where a command would. */
+    function[0] = info.function;
+    if (info.function[0] != '\0')
+        show.args = function;
     follow = (struct follow){ .cli = wait->cli, .job = info.job, .show = &show, .brief = true,
                               .until_ms = wait->until_ms };
     err = follow_job(&follow);

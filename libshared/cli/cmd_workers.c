@@ -1,5 +1,6 @@
 /* cmd_workers.c - muster workers, muster drain: the fleet as the manager sees it */
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <muster/worker.h>
@@ -8,6 +9,7 @@
 #include "json_out.h"
 #include "parse.h"
 #include "table.h"
+#include "workers.h"
 
 static const struct example workers_examples[] = {
     { "the fleet", "muster workers" },
@@ -24,10 +26,44 @@ static const struct table_column workers_columns[] = {
     { "KEY", TABLE_LEFT }, { "OFFERS", TABLE_LEFT },
 };
 
+enum { OFFERS_FUNCTIONS_WIDTH = 48 };      /* names of functions, before they are cut */
+
+/* " functions=a,b,+7": as many names as fit, each whole. */
+static void
+offers_functions(struct buffer *out, const char *functions)
+{
+    const char *at = functions;
+    uint32_t    more = 0;
+
+    for (size_t bytes; *at != '\0'; at += bytes + (at[bytes] == ',')) {
+        bytes = strcspn(at, ",");
+        if (at == functions)
+            buffer_printf(out, "%sfunctions=%.*s", out->bytes > 0 ? " " : "", (int)bytes, at);
+        else if (more > 0 || (size_t)(at - functions) + bytes > OFFERS_FUNCTIONS_WIDTH)
+            more++;
+        else
+            buffer_printf(out, ",%.*s", (int)bytes, at);
+    }
+    if (more > 0)
+        buffer_printf(out, ",+%u", more);
+}
+
+void
+workers_offers(struct buffer *out, const struct muster_worker_info *info)
+{
+    buffer_append_text(out, info->resources);
+    if (info->labels[0] != '\0')
+        buffer_printf(out, "%s%s", out->bytes > 0 ? " " : "", info->labels);
+    if (info->queues[0] != '\0')
+        buffer_printf(out, "%squeues=%s", out->bytes > 0 ? " " : "", info->queues);
+    offers_functions(out, info->functions);
+}
+
 static void
 workers_row(struct table *table, const struct muster_worker_info *info)
 {
-    char heard[16], mem[16];
+    struct buffer offers = { 0 };
+    char          heard[16], mem[16];
 
     table_cell(table, "%s", info->name);
     table_cell(table, "%s", muster_worker_state_name(info->state));
@@ -39,9 +75,21 @@ workers_row(struct table *table, const struct muster_worker_info *info)
     table_cell(table, "%" PRIu64, info->finished);
     table_cell(table, "%s", format_duration(heard, info->heard_ms));
     table_cell(table, "%s", info->user);
-    table_cell(table, "%s%s%s%s%s", info->resources,
-               info->resources[0] != '\0' && info->labels[0] != '\0' ? " " : "", info->labels,
-               info->queues[0] != '\0' ? " queues=" : "", info->queues);
+    workers_offers(&offers, info);
+    table_cell(table, "%s", buffer_text(&offers));
+    buffer_free(&offers);
+}
+
+static json_t *
+json_of_names(const char *names)
+{
+    json_t *array = json_array();
+
+    for (size_t bytes; *names != '\0'; names += bytes + (names[bytes] == ',')) {
+        bytes = strcspn(names, ",");
+        json_array_append_new(array, json_stringn(names, bytes));
+    }
+    return array;
 }
 
 static json_t *
@@ -66,6 +114,7 @@ workers_json(const struct muster_worker_info *info)
     json_object_set_new(object, "resources", json_string(info->resources));
     json_object_set_new(object, "labels", json_string(info->labels));
     json_object_set_new(object, "queues", json_string(info->queues));
+    json_object_set_new(object, "functions", json_of_names(info->functions));
     return object;
 }
 
@@ -115,7 +164,7 @@ const struct command command_workers = {
     .summary = "list the workers",
     .text =
         "HEARD is the time since a worker was last heard of, KEY the name of its authkey, "
-        "OFFERS its resources, labels and queues. A worker that is away keeps its tasks "
+        "OFFERS its resources, labels, queues and functions. A worker that is away keeps its tasks "
         "until its leases run out.",
     .groups = command_no_options,
     .examples = workers_examples,

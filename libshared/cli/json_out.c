@@ -180,6 +180,9 @@ json_of_job(const struct muster_job_info *info, bool whole)
     if (!whole)
         return object;
     json_object_set_new(object, "command", json_of_texts(info->args));
+    json_object_set_new(object, "function",
+                        json_string(info->function != NULL ? info->function : ""));
+    json_object_set_new(object, "named", json_of_texts(info->named));
     json_object_set_new(object, "env", json_of_texts(info->env));
     json_object_set_new(object, "labels", json_of_texts(info->labels));
     json_object_set_new(object, "cwd", json_string(info->cwd != NULL ? info->cwd : ""));

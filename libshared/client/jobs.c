@@ -46,6 +46,22 @@ job_texts(const struct wire_list *list)
     return texts;
 }
 
+static char **
+job_named(const struct wire_list *list)
+{
+    char        **names = base_array((size_t)list->count + 1, sizeof(*names));
+    struct reader in = reader_of(list->bytes);
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct wire_named named;
+
+        if (!wire_get_named(&in, &named))
+            break;
+        names[i] = base_text_copy(named.name);
+    }
+    return names;
+}
+
 static void
 job_head(struct muster_job_info *info, const struct wire_job *job)
 {
@@ -126,6 +142,8 @@ muster_job_get(struct muster_session *session, uint64_t job, uint32_t timeout_ms
         info_out->time_limit_ms = spec.time_limit_ms;
         info_out->grace_ms = spec.grace_ms;
         info_out->output_bytes = spec.output_bytes;
+        info_out->function = base_text_copy(spec.function);
+        info_out->named = job_named(&spec.named);
     }
     ask_free(&answer);
     return err;
@@ -145,7 +163,9 @@ muster_job_info_free(struct muster_job_info *info)
     texts_free(info->args);
     texts_free(info->env);
     texts_free(info->labels);
+    texts_free(info->named);
     free(info->cwd);
+    free(info->function);
     for (size_t i = 0; i < info->resource_count; i++)
         free((char *)(uintptr_t)info->resources[i].name);
     free(info->resources);

@@ -140,11 +140,13 @@ struct muster_job_info {
     char     reason[481];
     struct muster_counts counts;
     /* below only from muster_job_get(), NULL and 0 from muster_job_list() */
-    char   **args, **env, **labels;      /* NULL-terminated */
+    char   **args, **env, **labels;      /* NULL-terminated; no args: a function's */
     char    *cwd;
     struct muster_resource *resources;  size_t resource_count;
     uint64_t *after;                    size_t after_count;
     uint32_t time_limit_ms, grace_ms, output_bytes;
+    char    *function;                   /* "": of a command */
+    char   **named;                      /* names of its named values; NULL-terminated */
 };
 
 /* job 0: the caller's latest.  Free with muster_job_info_free(). */
