@@ -361,6 +361,34 @@ step_object_seen(struct core *core, const struct step *step, const union wire_an
     buffer_free(&except);
 }
 
+/* A request that was entered before a restart, and is not asked again but given
+ * up: neither a wait nor an answer tells of it, only its noun can know it.  So
+ * this looks at what the session has open, which nothing else does. */
+static bool
+cancel_entered(struct core *core, const struct step *step, uint64_t request)
+{
+    static const uint32_t verbs[NOUN_COUNT] = {
+        [NOUN_CONDITION] = VERB_CONDITION_WAIT, [NOUN_BARRIER] = VERB_BARRIER_WAIT,
+        [NOUN_LISTENER] = VERB_LISTENER_CONNECT, [NOUN_SERVICE] = VERB_SERVICE_CALL,
+    };
+    struct session *session = step->session;
+    size_t          before = step->fx->facts.bytes;
+
+    for (struct list *at = session->ties.next; at != &session->ties; at = at->next) {
+        struct object *object = CONTAINER(at, struct tie, session_link)->object;
+        struct wait    gone = { .object = object, .session = session };
+
+        if (verbs[object->noun] == 0)
+            continue;
+        gone.act = (struct act){ .session = session->id, .request = request,
+                                 .verb = verbs[object->noun] };
+        object_rules(object)->wait_dropped(core, object, &gone, step->fx);
+        if (step->fx->facts.bytes > before)
+            return true;
+    }
+    return false;
+}
+
 void
 step_object_cancel(struct core *core, const struct step *step, const union wire_any *m)
 {
@@ -383,6 +411,8 @@ step_object_cancel(struct core *core, const struct step *step, const union wire_
         record.answer_undone = (struct record_answer_undone){ session->id, request };
         object_record(core, step->fx, &record, !kept->transient);
         gone = kept_find(session, request) == NULL;
+    } else {
+        gone = cancel_entered(core, step, request);
     }
     effects_ack(step->fx, session->id, step->request, gone);
 }

@@ -213,6 +213,21 @@ static const struct script_story stories[] = {
       "c1 release > c1:ok a1:token\n"
       "a2 notify a=1 > a2:1\n"
       "a2 release > a2:ok b1:token\n", false },
+    { "condition: given up after a restart: it swallows no notification", NOUN_CONDITION,
+      NOUN_LOCK, 0,
+      "a1 acquire > a1:token/1\n"
+      "a1 wait\n"
+      "b1 acquire > b1:token/1\n"
+      "b1 wait\n"
+      "restart\n"
+      "back a\n"
+      "cancel a1 > a:ack/1\n"
+      "cancel a1 > a:ack/0\n"
+      "back b\n"
+      "again b1\n"
+      "a2 acquire > a2:token/1\n"
+      "a2 notify a=1 > a2:1\n"
+      "a2 release > a2:ok b1:token\n", false },
     { "condition: notified before a restart, told after it", NOUN_CONDITION, NOUN_RLOCK, 0,
       "a1 acquire > a1:token/1\n"
       "a1 acquire > a1:same/2\n"
@@ -373,6 +388,14 @@ static const struct script_story stories[] = {
       "back a\n"
       "again a1 > a1:0/1\n"
       "again b1 > b1:1/1\n", false },
+    { "barrier: given up after a restart: it is broken", NOUN_BARRIER, 2, 0,
+      "a1 wait\n"
+      "restart\n"
+      "back a\n"
+      "cancel a1 > a:ack/1\n"
+      "cancel a1 > a:ack/0\n"
+      "back b\n"
+      "b1 wait > b1:BROKEN_BARRIER\n", false },
     { "barrier: passed while away, told when it is back", NOUN_BARRIER, 2, 0,
       "a1 wait\n"
       "lose a\n"
