@@ -5,6 +5,7 @@
  * 2. Limits stop what grows, never what makes room.
  */
 #include "object.h"
+#include "parse.h"
 
 /* ---- OPEN ---- */
 
@@ -101,6 +102,12 @@ open_checked(struct core *core, const struct step *step, const struct msg_object
     if (rules == NULL) {
         effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_UNSUPPORTED,
                       "this manager has no %s", wire_noun_name(m->noun));
+        return false;
+    }
+    if (m->name.bytes > 0 && !parse_name(m->name, NAME_BYTES_MAX)) {
+        effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_INVALID,
+                      "a name has 1 to %u of A-Z a-z 0-9 . _ - and begins with none of . -",
+                      NAME_BYTES_MAX);
         return false;
     }
     if (rules->check == NULL || rules->check(core, m, &v))
