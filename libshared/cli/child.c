@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,37 +93,70 @@ child_tell(const char *what, const struct muster_error *error)
     return unknown ? EXIT_NO_SUCH_COMMAND : EXIT_NOT_STARTABLE;
 }
 
-/* The defaults of signals, which we ignore or catch; a group of its own away from a
- * terminal, where Ctrl-C reaches it by itself. */
+/* In the child, after fork() of a program with threads: only what is safe there. */
 static void
-child_attributes(posix_spawnattr_t *attributes, bool group)
+child_become(const struct child_options *options, const struct child *child, char *const *env,
+             int input, int told, pid_t parent)
 {
-    sigset_t none, defaults;
-    short    flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+    struct sigaction defaults = { .sa_handler = SIG_DFL }, before;
+    sigset_t         none;
+    ssize_t          written;
+    int              number;
 
+    /* What nohup ignores stays ignored; a closed pipe is ours alone. */
+    for (int i = 1; i < NSIG; i++)
+        if (i == SIGPIPE || (sigaction(i, NULL, &before) == 0 && before.sa_handler != SIG_IGN))
+            (void)sigaction(i, &defaults, NULL);
     sigemptyset(&none);
-    sigfillset(&defaults);
-    sigdelset(&defaults, SIGKILL);
-    sigdelset(&defaults, SIGSTOP);
-    posix_spawnattr_setsigmask(attributes, &none);
-    posix_spawnattr_setsigdefault(attributes, &defaults);
-    if (group) {
-        posix_spawnattr_setpgroup(attributes, 0);
-        flags |= POSIX_SPAWN_SETPGROUP;
-    }
-    posix_spawnattr_setflags(attributes, flags);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (child->group)
+        (void)setpgid(0, 0);
+    if (input >= 0)
+        (void)dup2(input, STDIN_FILENO);
+    /* Whoever was killed holds no lock and no item: what it ran must not go on. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_NOT_STARTABLE);
+    execvpe(options->args[0], options->args, env);
+    number = errno;
+    written = write(told, &number, sizeof(number));
+    (void)written;
+    _exit(EXIT_NOT_STARTABLE);
+}
+
+/* 0, or the errno of its exec. */
+static int
+child_fork(const struct child_options *options, struct child *child, char *const *env, int input)
+{
+    pid_t   parent = getpid();
+    int     pipes[2], number = 0;
+    ssize_t got;
+
+    if (pipe2(pipes, O_CLOEXEC) != 0)
+        return errno;
+    child->pid = fork();
+    if (child->pid == 0)
+        child_become(options, child, env, input, pipes[1], parent);
+    if (child->pid < 0)
+        number = errno;
+    close(pipes[1]);
+    do
+        got = child->pid > 0 ? read(pipes[0], &number, sizeof(number)) : 0;
+    while (got < 0 && errno == EINTR);
+    close(pipes[0]);
+    if (number != 0 && child->pid > 0)
+        (void)waitpid(child->pid, NULL, 0);
+    return number;
 }
 
 muster_err
 child_start(const struct child_options *options, struct child *child_out,
             struct muster_error *error)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t          attributes;
-    struct child               child = { .group = isatty(STDIN_FILENO) == 0 };
-    char                     **env;
-    muster_err                 err;
-    int                        input = -1, failed;
+    struct child child = { .group = isatty(STDIN_FILENO) == 0 };
+    char       **env;
+    muster_err   err;
+    int          input = -1, failed;
 
     if (options->input != NULL) {
         err = child_input(options, &input, error);
@@ -131,14 +164,7 @@ child_start(const struct child_options *options, struct child *child_out,
             return err;
     }
     env = child_environment(options->env);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    if (input >= 0)
-        posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    child_attributes(&attributes, child.group);
-    failed = posix_spawnp(&child.pid, options->args[0], &actions, &attributes, options->args, env);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
+    failed = child_fork(options, &child, env, input);
     free(env);
     if (input >= 0)
         close(input);

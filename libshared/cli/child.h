@@ -1,7 +1,10 @@
 /* child.h - a command that runs here: under a lock, or with an item of a queue
  *
  * It has our terminal, folder and environment, and what is added to that.  Away from
- * a terminal it leads a process group, so that what it started stops with it.
+ * a terminal it leads a process group, so that what it started stops with it.  It is
+ * killed when we are, even by SIGKILL; what it started itself may go on then.
+ *
+ * Call child_start() on the main thread: the child lives as long as its caller's thread.
  */
 #ifndef CHILD_H
 #define CHILD_H
