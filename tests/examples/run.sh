@@ -1,0 +1,31 @@
+#!/bin/bash
+# run.sh NAME - the example and its Python counterpart print NAME.out, and leave nothing behind
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../system/lib.sh"
+
+name=$1
+built=$MUSTER_BUILD/tests/examples
+export TMPDIR=$tmp/private XDG_RUNTIME_DIR=$tmp/run
+mkdir -m 700 "$TMPDIR" "$XDG_RUNTIME_DIR"
+cd "$TMPDIR" || exit 1
+
+nothing_left() {
+    [ -z "$(find "$TMPDIR" "$XDG_RUNTIME_DIR" -mindepth 1)" ] && ! pgrep -f "$TMPDIR|$XDG_RUNTIME_DIR"
+}
+
+# prints_the_same COMMAND...: output kept as that of a started program, for the logs of a failure.
+prints_the_same() {
+    "$@" >"$tmp/out" 2>"$tmp/$name.log" || fail "$*: status $?"
+    diff -u "$here/$name.out" "$tmp/out" >>"$tmp/$name.log" || fail "$* prints something else"
+    eventually 20 "nothing is left of $*" nothing_left
+}
+
+story "$name.c prints $name.out"
+module=$built/$name.so
+[ -e "$module" ] || module=
+prints_the_same "$built/$name" ${module:+"$module"}
+
+if command -v python3 >/dev/null; then
+    story "$name.py prints the same"
+    prints_the_same python3 "$here/$name.py"
+fi
