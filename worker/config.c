@@ -78,6 +78,9 @@ static const struct setting config_table[] = {
       config_methods },
     { "max-tasks-per-child", "N", SETTING_U32, AT(calls_per_child_max),
       "a new child after so many calls; default: never", NULL },
+    { "start-limit", "TIME", SETTING_DURATION, AT(start_limit_ms),
+      "modules may take so long to be loaded, and start hooks of\na child to run; default 1m",
+      NULL },
     { "functions-fd", "FD", SETTING_FD, AT(functions_fd),
       "functions come from the program at the other end of this\n"
       "socket (see muster_worker_serve)", NULL },
@@ -98,6 +101,7 @@ static const struct setting config_table[] = {
 static const struct config config_default = {
     .output_max = OUTPUT_MAX_DEFAULT,
     .grace_ms = 10000,
+    .start_limit_ms = 60000,
     .window = UINT32_MAX,
     .log_level = LOG_LEVEL_INFO,
     .lifeline_fd = -1,
@@ -202,6 +206,8 @@ check_functions(const struct config *config, struct muster_error *error)
     if (config->modules.count > 0 && config->functions_fd >= 0)
         return error_set(error, MUSTER_ERR_INVALID, "functions come from --module or from "
                          "--functions-fd, not from both");
+    if (config->start_limit_ms == 0)
+        return error_set(error, MUSTER_ERR_INVALID, "--start-limit: must be above 0");
     return MUSTER_OK;
 }
 

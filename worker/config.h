@@ -23,6 +23,7 @@ struct config {
     uint32_t    log_level;
     uint32_t    start_method;        /* enum hatchery_method */
     uint32_t    calls_per_child_max; /* 0: any number */
+    uint32_t    start_limit_ms;
     int         functions_fd;        /* -1: none */
     bool        replace;
     int         lifeline_fd;         /* -1: none */

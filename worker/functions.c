@@ -148,9 +148,9 @@ call_end(struct functions *functions, struct call *call, struct wire_result *res
 }
 
 void
-call_fail(struct functions *functions, struct call *call)
+call_fail(struct functions *functions, struct call *call, const char *why)
 {
-    functions->calls.failed(functions->calls.context, call->task);
+    functions->calls.failed(functions->calls.context, call->task, why);
     call_forget(functions, call);
 }
 
@@ -282,7 +282,7 @@ call_hand(struct functions *functions, struct server *server, struct call *call)
 
     if (!call_argument(call, &large, text, &argument)) {
         buffer_free(&large);
-        call_fail(functions, call);
+        call_fail(functions, call, "the argument of a call cannot be read");
         return;
     }
     hand_spec(functions, server, group);
@@ -307,17 +307,19 @@ call_hand(struct functions *functions, struct server *server, struct call *call)
 
 /* None can be had: none of those that should run now can. */
 static void
-group_fail(struct functions *functions, struct group *group)
+group_fail(struct functions *functions, struct group *group, const char *why)
 {
     uint32_t count = group->waiting_count;
 
     while (count-- > 0)
-        call_fail(functions, CALL_OF(group->waiting.next));
+        call_fail(functions, CALL_OF(group->waiting.next), why);
 }
 
 static void
 group_fill(struct functions *functions, struct group *group)
 {
+    struct muster_error error = { 0 };
+
     /* A call that fails on the way may be the group's last. */
     for (uint32_t left = group->waiting_count; left > 0; left--) {
         struct server *server = NULL;
@@ -325,9 +327,9 @@ group_fill(struct functions *functions, struct group *group)
         if (group->busy < group->lanes) {
             server = server_idle(functions);
             if (server == NULL)
-                server = server_open(functions);
+                server = server_open(functions, &error);
             if (server == NULL && group->busy == 0) {
-                group_fail(functions, group);
+                group_fail(functions, group, error.detail);
                 return;
             }
         }
@@ -452,15 +454,17 @@ functions_readable(struct functions *functions, uint32_t number, uint64_t now_ms
 void
 functions_all_gone(struct functions *functions)
 {
+    static const char why[] = "what makes the children for functions was killed";
+
     while (!list_empty(&functions->servers)) {
         struct server *server = SERVER_OF(functions->servers.next);
 
         while (server->handed_count > 0)
-            call_fail(functions, CALL_OF(server->handed.next));
+            call_fail(functions, CALL_OF(server->handed.next), why);
         server_free(functions, server);
     }
     while (!list_empty(&functions->groups))
-        group_fail(functions, GROUP_OF(functions->groups.next));
+        group_fail(functions, GROUP_OF(functions->groups.next), why);
 }
 
 void

@@ -29,7 +29,7 @@ struct functions_calls {
     void *context;
     void (*watch_child)(void *context, int fd, uint32_t number);
     void (*ended)(void *context, uint64_t task, const struct wire_result *result);
-    void (*failed)(void *context, uint64_t task);          /* not the call's fault */
+    void (*failed)(void *context, uint64_t task, const char *why);    /* not the call's fault */
     void (*unstarted)(void *context, uint64_t task);       /* not begun: take it back */
     void (*started)(void *context, uint64_t task, uint32_t pid);
     void (*output)(void *context, const struct msg_task_output *m);
@@ -43,6 +43,7 @@ struct functions {
     const char  *worker, *host, *scratch;
     uint32_t     output_max, grace_ms;
     uint32_t     calls_per_child_max; /* 0 = any number */
+    uint32_t     start_limit_ms;      /* start hooks of a child may take so long */
     struct list  servers, groups;     /* see functions_parts.h */
     struct map   by_child;            /* number of a child -> struct server */
     struct map   by_task;             /* task -> struct call */

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "parse.h"
 
 static void
 sooner(uint64_t *wake_ms, uint64_t at_ms)
@@ -98,6 +99,7 @@ void
 server_look(struct functions *functions, struct server *server, uint64_t now_ms)
 {
     struct call *call;
+    char         limit[16];
 
     if (page_has(server->child.page))
         server_listen(functions, server, now_ms);
@@ -108,9 +110,11 @@ server_look(struct functions *functions, struct server *server, uint64_t now_ms)
             server_stop(functions, server, server->stop, SIGKILL, 0);
     }
     if (server->child.state == CHILD_NEW && !server->ending &&
-        now_ms >= server->opened_ms + FUNCTIONS_READY_MS) {
-        log_warn("the start hooks of a child still run after %d s; it is killed",
-                 FUNCTIONS_READY_MS / 1000);
+        now_ms >= server->opened_ms + functions->start_limit_ms) {
+        snprintf(server->fault, sizeof(server->fault),
+                 "the start hooks of a child still ran after %s; it was killed",
+                 format_duration(limit, functions->start_limit_ms));
+        log_warn("%s", server->fault);
         server_kill(functions, server, SIGKILL);
     }
     server->look_at_ms = UINT64_MAX;

@@ -17,7 +17,6 @@ enum {
     FUNCTIONS_SLOW_MS      = 20,           /* what lies behind a longer call is taken back */
     FUNCTIONS_STARTED_MS   = 100,          /* the manager hears of a call that runs so long */
     FUNCTIONS_MEMORY_MS    = 100,          /* how often memory and prints are looked at */
-    FUNCTIONS_READY_MS     = 60000,        /* start hooks may take so long */
     FUNCTIONS_UNSTARTED_MS = 50,           /* no progress for so long: what waits goes back */
     FUNCTIONS_PRINTED_MAX  = 64 * 1024 * 1024,   /* of one call on standard output */
 };
@@ -69,6 +68,7 @@ struct server {
     uint64_t      look_at_ms;              /* UINT64_MAX: nothing to look at */
     uint64_t      opened_ms;
     uint64_t      memory_at_ms;
+    char          fault[TEXT_BYTES_MAX + 1];   /* why it cannot serve; "" = not known */
 };
 
 #define CALL_OF(node)   CONTAINER(node, struct call, link)
@@ -84,11 +84,11 @@ void call_take_back(struct call *call);
 /* Those that are handed over and not begun. */
 void server_take_back(struct server *server);
 void call_end(struct functions *functions, struct call *call, struct wire_result *result);
-void call_fail(struct functions *functions, struct call *call);
+void call_fail(struct functions *functions, struct call *call, const char *why);
 
 /* ---- functions_server.c ---- */
-/* NULL: it cannot be had; the log tells. */
-struct server *server_open(struct functions *functions);
+/* NULL: it cannot be had. */
+struct server *server_open(struct functions *functions, struct muster_error *error);
 void server_free(struct functions *functions, struct server *server);
 /* It takes calls, of whatever group. */
 bool server_usable(const struct functions *functions, const struct server *server);

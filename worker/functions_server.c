@@ -19,14 +19,13 @@ enum { QUICK_SHARE = 8 };            /* of the last call in what a call takes la
 /* ---- servers come and go ---- */
 
 struct server *
-server_open(struct functions *functions)
+server_open(struct functions *functions, struct muster_error *error)
 {
-    struct server      *server = base_alloc(sizeof(*server));
-    struct muster_error error = { 0 };
+    struct server *server = base_alloc(sizeof(*server));
 
     if (child_open(&server->child, ++functions->child_last, functions->hatchery,
-                   functions->worker, &error)) {
-        log_warn("calls go back, this worker could not start them: %s", error.detail);
+                   functions->worker, error)) {
+        log_warn("calls go back, this worker could not start them: %s", error->detail);
         free(server);
         return NULL;
     }
@@ -249,8 +248,9 @@ on_ready(struct server *server, const struct frame_ready *said)
     server->child.pid = (pid_t)said->pid;
     if (said->error.bytes > 0) {
         server->ending = true;             /* GONE follows */
-        log_warn("a child cannot serve functions: %.*s", (int)said->error.bytes,
+        snprintf(server->fault, sizeof(server->fault), "%.*s", (int)said->error.bytes,
                  (const char *)said->error.data);
+        log_warn("a child cannot serve functions: %s", server->fault);
         return true;
     }
     server->child.state = server->child.finish ? CHILD_LEAVING : CHILD_READY;
@@ -358,14 +358,17 @@ server_gone(struct functions *functions, struct server *server, int32_t status, 
     call = server_running(server);
     /* One that dies before its first call would die again: others may do better. */
     useless = call == NULL && server->results == 0 && server->handed_count > 0;
-    if (useless && server->child.state == CHILD_NEW)
-        log_warn("a child ended before it could serve functions (%s %d)",
+    if (useless && server->fault[0] == '\0') {
+        snprintf(server->fault, sizeof(server->fault),
+                 "a child ended before it could serve functions (%s %d)",
                  status < 0 ? "signal" : "exit status", status < 0 ? -status : status);
+        log_warn("%s", server->fault);
+    }
     while (server->handed_count > (call != NULL ? 1 : 0)) {
         struct call *last = CALL_OF(server->handed.prev);
 
         if (useless)
-            call_fail(functions, last);
+            call_fail(functions, last, server->fault);
         else
             call_take_back(last);
     }

@@ -20,9 +20,9 @@
 #include "hatchery.h"
 #include "log.h"
 #include "module.h"
+#include "parse.h"
 
 enum {
-    HATCHING_MS      = 60000,                   /* constructors may take a while */
     HATCHING_FD      = 3,
     HATCHING_PROGRAM = HATCHING_FD + HATCH_FDS, /* behind those that a spawned child gets */
 };
@@ -109,11 +109,11 @@ hatchery_ended(const struct hatched_functions *hatched, const char *loading,
 }
 
 static muster_err
-hatching_wait(struct hatched_functions *hatched, struct muster_error *error)
+hatching_wait(struct hatched_functions *hatched, uint32_t limit_ms, struct muster_error *error)
 {
-    uint64_t     until_ms = clock_now_ms() + HATCHING_MS;
+    uint64_t     until_ms = clock_now_ms() + limit_ms;
     struct hatch list = { .kind = HATCH_LIST };
-    char         loading[TEXT_BYTES_MAX + 1] = "the modules";
+    char         loading[TEXT_BYTES_MAX + 1] = "the modules", limit[16];
 
     hatch_send(hatched->socket, &list, NULL);
     for (;;) {
@@ -123,8 +123,8 @@ hatching_wait(struct hatched_functions *hatched, struct muster_error *error)
         int           got;
 
         if (now_ms >= until_ms)
-            return error_set(error, MUSTER_ERR_TIMEOUT, "%s: still being loaded after %d s",
-                             loading, HATCHING_MS / 1000);
+            return error_set(error, MUSTER_ERR_TIMEOUT, "%s: still being loaded after %s",
+                             loading, format_duration(limit, limit_ms));
         if (poll(&wait, 1, (int)(until_ms - now_ms)) <= 0)
             continue;
         got = hatch_receive(hatched->socket, MSG_DONTWAIT, &message, NULL);
@@ -202,7 +202,7 @@ hatching_start(const struct config *config, const struct spawn_user *user,
     else if (!err)
         err = hatchery_fork(config, user, paths, &hatched, error);
     if (!err)
-        err = hatching_wait(&hatched, error);
+        err = hatching_wait(&hatched, config->start_limit_ms, error);
     for (uint32_t i = 0; i < MODULES_MAX; i++)
         free(paths[i]);
     if (err) {

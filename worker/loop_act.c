@@ -30,11 +30,11 @@ on_ended(void *context, uint64_t task, const struct wire_result *result)
 }
 
 static void
-on_failed(void *context, uint64_t task)
+on_failed(void *context, uint64_t task, const char *why)
 {
     struct loop *loop = context;
 
-    agent_failed(loop->agent, clock_now_ms(), task, &loop->actions);
+    agent_failed(loop->agent, clock_now_ms(), task, why, &loop->actions);
     loop->again = true;
 }
 
@@ -108,7 +108,7 @@ on_stdin_ready(void *context, const struct stdin_waiter *waiter, muster_err err)
     if (err) {
         log_warn("standard input of job %llu cannot be had: %s",
                  (unsigned long long)waiter->token.job, muster_err_text(err));
-        on_failed(loop, waiter->task);
+        on_failed(loop, waiter->task, muster_err_text(err));
         return;
     }
     runner_start(&loop->runner, waiter->task, &waiter->token, waiter->spec, waiter->input,
@@ -392,6 +392,7 @@ loop_open_parts(struct loop *loop, const struct spawn_user *user, struct muster_
         .host = loop->config->host, .scratch = loop->scratch,
         .output_max = (uint32_t)loop->config->output_max, .grace_ms = loop->config->grace_ms,
         .calls_per_child_max = loop->config->calls_per_child_max,
+        .start_limit_ms = loop->config->start_limit_ms,
         .child_last = clock_now_us(),     /* never a number that an earlier start used */
     };
     functions_init(&loop->functions);

@@ -117,7 +117,7 @@ static void
 start_failed(struct runner *runner, uint64_t task, const struct muster_error *error)
 {
     log_warn("a task goes back, this worker could not start it: %s", error->detail);
-    runner->calls.failed(runner->calls.context, task);
+    runner->calls.failed(runner->calls.context, task, error->detail);
 }
 
 /* The task cannot be started anywhere. */
@@ -413,7 +413,7 @@ runner_gone(struct runner *runner, uint32_t number)
         return;
     log_warn("the keeper of a task was killed; the task goes back");
     place_leave(runner, place);
-    runner->calls.failed(runner->calls.context, task);
+    runner->calls.failed(runner->calls.context, task, "the keeper of a task was killed");
 }
 
 void
@@ -426,7 +426,7 @@ runner_all_gone(struct runner *runner)
             uint64_t task = body->waiters[0].task;
 
             stdin_forget(runner->stdins, task);
-            runner->calls.failed(runner->calls.context, task);
+            runner->calls.failed(runner->calls.context, task, "its keepers were killed");
         }
     }
     for (uint32_t number = 0; number < runner->count; number++)

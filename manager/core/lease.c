@@ -247,6 +247,22 @@ step_task_finish(struct core *core, const struct step *step, const union wire_an
     effects_ack(step->fx, step->session->id, step->request, 0);
 }
 
+/* So much of it that a line of WHY has room for the rest. */
+static void
+worker_fault(struct core *core, struct worker *worker, struct slice why)
+{
+    struct slice text = slice_cut(why, 0, FAULT_TEXT_BYTES);
+
+    while (text.bytes > 0 && !parse_utf8(text))
+        text.bytes--;
+    free(worker->fault_text);
+    worker->fault_text = text.bytes > 0 ? base_text_copy(text) : NULL;
+    worker->fault_until_ms = core->now_ms + FAULT_MS;
+    worker->fault.key = worker->fault_until_ms;
+    worker->fault.tie = worker->session->id;
+    heap_update(&core->faults, &worker->fault);
+}
+
 void
 step_task_return(struct core *core, const struct step *step, const union wire_any *m)
 {
@@ -268,10 +284,7 @@ step_task_return(struct core *core, const struct step *step, const union wire_an
     case RETURN_WORKER_FAULT:
         /* It would give back the next one just as quickly. */
         worker->allowance = 0;
-        worker->fault_until_ms = core->now_ms + FAULT_MS;
-        worker->fault.key = worker->fault_until_ms;
-        worker->fault.tie = step->session->id;
-        heap_update(&core->faults, &worker->fault);
+        worker_fault(core, worker, back->detail);
         break;
     case RETURN_COUNT:
         break;

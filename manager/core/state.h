@@ -31,6 +31,7 @@ enum {
     RESULT_BLOCKS_MAX = 32,        /* offered to one RESULTS_GET */
     CHUNKS_MAX        = 8192,      /* of both streams of a lease: twice what whole ones need */
     FAULT_MS          = 2000,      /* a worker that cannot run anything is left alone so long */
+    FAULT_TEXT_BYTES  = 320,       /* kept of what it says about it */
     QUICK_US          = 20 * 1000, /* a finish below it widens the window of its worker ... */
     LONG_US           = 100 * 1000,/* ... one above it closes the window */
     CLASS_RESERVE_MS  = 1000,      /* a class that found no room for so long gets a reservation */
@@ -273,6 +274,7 @@ struct worker {
     bool             roomy;        /* in core->roomy */
     uint64_t         hold_round;
     uint64_t         fault_until_ms;
+    char            *fault_text;   /* what it says of its fault; NULL = nothing */
     struct heap_node fault;
     struct list      room;
     uint32_t         cpus_milli;

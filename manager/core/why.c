@@ -340,8 +340,9 @@ why_busy(struct why *why, struct class *class, struct worker *worker)
     if (worker->draining || worker->drained)
         why_add(why, WHY_BUSY, "would fit on %s, but it is draining", worker->name);
     else if (worker->fault_until_ms > core->now_ms)
-        why_add(why, WHY_BUSY, "would fit on %s, but it could not start tasks just now",
-                worker->name);
+        why_add(why, WHY_BUSY, "would fit on %s, but it could not start tasks just now%s%s",
+                worker->name, worker->fault_text != NULL ? ": " : "",
+                worker->fault_text != NULL ? worker->fault_text : "");
     else if (core->reserved == worker && core->reserved_for != class)
         why_add(why, WHY_BUSY, "would fit on %s, but it is kept free for a larger task",
                 worker->name);

@@ -67,6 +67,7 @@ worker_free(struct core *core, struct worker *worker)
     free(worker->done);
     free(worker->fits);
     free(worker->functions);
+    free(worker->fault_text);
     worker->session->worker = NULL;
     core->counters.workers--;
     free(worker);

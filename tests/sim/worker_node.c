@@ -369,7 +369,7 @@ fire_run(struct sim_event *event)
         return;
     if (!run->started && run->fault) {
         run_free(run);
-        agent_failed(node->agent, worker_clock_ms(node), task, &node->actions);
+        agent_failed(node->agent, worker_clock_ms(node), task, "a fault", &node->actions);
         worker_turn(node);
         return;
     }

@@ -146,8 +146,9 @@ void agent_started(struct agent *agent, uint64_t now_ms, uint64_t task, uint32_t
 /* A task that was started ended, or could not be started (OUTCOME_NOT_STARTED). */
 void agent_ended(struct agent *agent, uint64_t now_ms, uint64_t task,
                  const struct wire_result *result, struct agent_actions *actions);
-/* Not the task's fault (no keeper, no scratch space): goes back unpunished. */
-void agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task,
+/* Not the task's fault (no keeper, no scratch space): goes back unpunished; `why` is for
+ * people who wonder why it waits. */
+void agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task, const char *why,
                   struct agent_actions *actions);
 /* A call of a function that was started will not begin soon: those that run take longer
  * than they did.  It waits here again, and goes back when it waited for too long. */

@@ -160,10 +160,11 @@ job_take(struct agent *agent, const struct msg_task_lease *m)
 }
 
 static void
-send_return(struct agent *agent, const struct wire_token *token, enum wire_return reason,
-            struct agent_actions *actions)
+send_fault(struct agent *agent, const struct wire_token *token, enum wire_return reason,
+           const char *why, struct agent_actions *actions)
 {
-    struct msg_task_return m = { .token = *token, .reason = (uint8_t)reason };
+    struct msg_task_return m = { .token = *token, .reason = (uint8_t)reason,
+                                 .detail = slice_cut(slice_text(why), 0, TEXT_BYTES_MAX) };
     size_t                 begin;
 
     /* Without a session to say it in, silence is as good: the next WORKER_JOIN
@@ -174,6 +175,13 @@ send_return(struct agent *agent, const struct wire_token *token, enum wire_retur
     wire_put_msg_task_return(&actions->out, &m);
     agent_send_end(actions, begin);
     agent->counters.returned++;
+}
+
+static void
+send_return(struct agent *agent, const struct wire_token *token, enum wire_return reason,
+            struct agent_actions *actions)
+{
+    send_fault(agent, token, reason, "", actions);
 }
 
 static void
@@ -561,7 +569,8 @@ agent_ended(struct agent *agent, uint64_t now_ms, uint64_t task,
 }
 
 void
-agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task, struct agent_actions *actions)
+agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task, const char *why,
+             struct agent_actions *actions)
 {
     struct held *held = map_get(&agent->by_number, task);
 
@@ -569,7 +578,7 @@ agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task, struct agent_a
     held_release(agent, held);
     agent->idle_since_ms = now_ms;
     if (held->state == HELD_RUNNING)
-        send_return(agent, &held->token, RETURN_WORKER_FAULT, actions);
+        send_fault(agent, &held->token, RETURN_WORKER_FAULT, why, actions);
     agent_act(actions, AGENT_RELEASE, held);
     held_free(agent, held);
 }

@@ -27,7 +27,7 @@ struct story {
 
 /* DRAIN_SET    text worker <= 64, choice draining
  * JOB_STDIN    u64 job, u64 offset <= 64 MiB, bytes data <= 128 KiB
- * TASK_RETURN  u64 job, u32 index <= 10^9, u32 attempt, u64 epoch, choice < 3
+ * TASK_RETURN  u64 job, u32 index <= 10^9, u32 attempt, u64 epoch, choice < 3, text
  * JOB_CANCEL   u64 job, choice hard, choice waiting_only, list of (u32, u32) <= 1024 */
 static const struct story rejects[] = {
     /* text */
@@ -68,13 +68,13 @@ static const struct story rejects[] = {
       { 1, STDIN_BYTES_MAX, 0 }, NULL, 0 },
     { "a u64 one over its limit", MSG_TYPE_JOB_STDIN, MUSTER_ERR_INVALID, "884",
       { 1, STDIN_BYTES_MAX + 1, 0 }, NULL, 0 },
-    { "a u32 one over its limit", MSG_TYPE_TASK_RETURN, MUSTER_ERR_INVALID, "84481",
+    { "a u32 one over its limit", MSG_TYPE_TASK_RETURN, MUSTER_ERR_INVALID, "84481t",
       { 1, TASKS_PER_JOB_MAX + 1, 1, 1, 0 }, NULL, 0 },
-    { "a u32 of exactly its limit is taken", MSG_TYPE_TASK_RETURN, MUSTER_OK, "84481",
+    { "a u32 of exactly its limit is taken", MSG_TYPE_TASK_RETURN, MUSTER_OK, "84481t",
       { 1, TASKS_PER_JOB_MAX, 1, 1, 0 }, NULL, 0 },
-    { "a choice of exactly the last is taken", MSG_TYPE_TASK_RETURN, MUSTER_OK, "84481",
+    { "a choice of exactly the last is taken", MSG_TYPE_TASK_RETURN, MUSTER_OK, "84481t",
       { 1, 0, 1, 1, RETURN_COUNT - 1 }, NULL, 0 },
-    { "a choice that does not exist", MSG_TYPE_TASK_RETURN, MUSTER_ERR_INVALID, "84481",
+    { "a choice that does not exist", MSG_TYPE_TASK_RETURN, MUSTER_ERR_INVALID, "84481t",
       { 1, 0, 1, 1, RETURN_COUNT }, NULL, 0 },
     { "a yes or no that is 2", MSG_TYPE_DRAIN_SET, MUSTER_ERR_INVALID, "41", { 0, 2 }, NULL, 0 },
     { "a yes or no that is 255", MSG_TYPE_DRAIN_SET, MUSTER_ERR_INVALID, "41", { 0, 255 },

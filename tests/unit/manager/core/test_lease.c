@@ -114,7 +114,7 @@ lease_happen(struct lease_world *lw, enum happen happen)
         world_expect_ack(world);
         break;
     case HAPPEN_RETURNED:
-        m.task_return = (struct msg_task_return){ lw->token, RETURN_NOT_STARTED };
+        m.task_return = (struct msg_task_return){ lw->token, RETURN_NOT_STARTED, { NULL, 0 } };
         world_step(world, 0, lw->node1, ROLE_WORKER, "fleet", MSG_TYPE_TASK_RETURN, &m);
         world_expect_ack(world);
         break;

@@ -302,7 +302,7 @@ chunk_return(void **state)
     for (; times < 10; times++) {
         send_chunk(&rw, token, 0);
         world_expect_ack(rw.world);
-        m.task_return = (struct msg_task_return){ token, RETURN_DRAINING };
+        m.task_return = (struct msg_task_return){ token, RETURN_DRAINING, { NULL, 0 } };
         world_step(rw.world, 0, rw.worker, ROLE_WORKER, "fleet", MSG_TYPE_TASK_RETURN, &m);
         world_expect_ack(rw.world);
         m.worker_drain.draining = 0;

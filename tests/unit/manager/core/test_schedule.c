@@ -230,7 +230,8 @@ silent_story(void **state)
         assert_int_equal(world_expect_ack(world), 1);
         break;
     case SILENT_FAULT:
-        m.task_return = (struct msg_task_return){ { 9, 9, 9, 9 }, RETURN_WORKER_FAULT };
+        m.task_return = (struct msg_task_return){ { 9, 9, 9, 9 }, RETURN_WORKER_FAULT,
+                                                     slice_text("") };
         world_step(world, 0, worker, ROLE_WORKER, "fleet", MSG_TYPE_TASK_RETURN, &m);
         world_expect_ack(world);
         break;

@@ -172,7 +172,8 @@ walk_worker_act(struct walk *walk, uint32_t at)
         token = worker->held[pick];
         worker->held[pick] = worker->held[--worker->held_count];
         if (walk_random(walk, 8) == 0) {
-            m.task_return = (struct msg_task_return){ token, (uint8_t)walk_random(walk, 2) * 1 };
+            m.task_return = (struct msg_task_return){ token, (uint8_t)walk_random(walk, 2) * 1,
+                                                         { NULL, 0 } };
             if (m.task_return.reason == RETURN_DRAINING)
                 m.task_return.reason = RETURN_NOT_STARTED;
             world_step(world, 0, worker->session, ROLE_WORKER, "fleet", MSG_TYPE_TASK_RETURN, &m);

@@ -77,8 +77,69 @@ why_story(void **state)
     world_free(world);
 }
 
+/* ---- a worker that could not start tasks says why ---- */
+
+#define FAULT "would fit on node1, but it could not start tasks just now"
+#define A_40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A_319 A_40 A_40 A_40 A_40 A_40 A_40 A_40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+struct fault_case {
+    const char *story;
+    const char *first, *second;    /* what it says, NULL: nothing */
+    const char *line;
+};
+
+static const struct fault_case fault_cases[] = {
+    { "it does not say", "", NULL, FAULT },
+    { "it says", "open_tables: no table", NULL, FAULT ": open_tables: no table" },
+    { "its last word counts", "no table", "no chair", FAULT ": no chair" },
+    { "its last word is none", "no table", "", FAULT },
+    { "a long word is cut between characters", A_319 "\xc3\xa9", NULL, FAULT ": " A_319 },
+};
+
+static void
+fault_say(struct world *world, uint64_t worker, const char *what)
+{
+    union wire_any m = { .task_return = { { 9, 9, 9, 9 }, RETURN_WORKER_FAULT, { NULL, 0 } } };
+
+    if (what == NULL)
+        return;
+    m.task_return.detail = slice_text(what);
+    world_step(world, 0, worker, ROLE_WORKER, "fleet", MSG_TYPE_TASK_RETURN, &m);
+    world_expect_ack(world);
+}
+
+static void
+fault_story(void **state)
+{
+    const struct fault_case *row = *state;
+    struct world            *world = world_new();
+    uint64_t                 worker = world_worker(world, "node1", 2, 0);
+    uint64_t                 ann = world_client(world, "ann");
+    struct msg_job_submit    job = world_job(world, 1, 1);
+    struct wire_reason       reason;
+    struct reader            in;
+    union wire_any           m;
+
+    fault_say(world, worker, row->first);
+    fault_say(world, worker, row->second);
+    world_submitted(world, ann, "ann", &job);
+    world_turn(world, 0);
+    world_next(world);
+    m.why_get = (struct msg_why_get){ 1, false, 0 };
+    world_step(world, 0, ann, ROLE_CLIENT, "ann", MSG_TYPE_WHY_GET, &m);
+    world_expect(world, WHY, &m);
+    in = reader_of(m.why.reasons.bytes);
+    assert_true(wire_get_reason(&in, &reason));
+    assert_int_equal(reason.text.bytes, strlen(row->line));
+    assert_memory_equal(reason.text.data, row->line, reason.text.bytes);
+    world_quiet(world);
+    world_free(world);
+}
+
 int
 main(void)
 {
-    return STORIES("why", why_cases, why_story);
+    return STORIES("why", why_cases, why_story) +
+           STORIES("why, after a fault", fault_cases, fault_story);
 }

@@ -100,6 +100,9 @@ log_message(struct slice bytes)
     case MSG_TYPE_TASK_RETURN:
         logf_add("RETURN:%llu/", m.task_return.token.index);
         buffer_append_text(&w.log, reasons[m.task_return.reason]);
+        if (m.task_return.detail.bytes > 0)
+            buffer_printf(&w.log, "(%.*s)", (int)m.task_return.detail.bytes,
+                          (const char *)m.task_return.detail.data);
         break;
     case MSG_TYPE_WORKER_DRAIN:
         logf_add("DRAIN", 0);
@@ -292,7 +295,7 @@ EVENT(up, agent_link_up(w.agent, w.now_ms, &w.actions))
 EVENT(down, agent_link_down(w.agent, w.now_ms, &w.actions))
 EVENT(drain, agent_drain(w.agent, w.now_ms, &w.actions))
 EVENT(stop, agent_stop(w.agent, w.now_ms, &w.actions))
-EVENT(failed, agent_failed(w.agent, w.now_ms, w.numbers[a], &w.actions))
+EVENT(failed, agent_failed(w.agent, w.now_ms, w.numbers[a], "full", &w.actions))
 EVENT(refused, agent_refused(w.agent, w.now_ms, MUSTER_ERR_AUTH, "no", &w.actions))
 EVENT(joined, joined(0, false))
 EVENT(lost, joined(a, true))
@@ -422,7 +425,7 @@ static const struct agent_case cases[] = {
     { "large output goes ahead of its result", 0, 0, BEGIN "lease:0 end:0:100",
       BEGUN "START:0 CHUNK:0/0+100 FINISH:0" },
     { "a task that failed on our side goes back", 0, 0, BEGIN "lease:0 failed:0",
-      BEGUN "START:0 RETURN:0/fault RELEASE:0" },
+      BEGUN "START:0 RETURN:0/fault(full) RELEASE:0" },
     { "live output on demand", 0, 0, BEGIN "watch:0 lease:0 watch:0", BEGUN "START:0 WATCH:0" },
 
     { "leases run out by our own clock", 0, 0, BEGIN "lease:0 lease:1 lease:2 +9000",

@@ -126,7 +126,7 @@ event(const char *text)
         result.wall_us = b;
         agent_ended(w.agent, w.now_ms, w.numbers[a], &result, &w.actions);
     } else if (sscanf(text, "fail:%u", &a) == 1) {
-        agent_failed(w.agent, w.now_ms, w.numbers[a], &w.actions);
+        agent_failed(w.agent, w.now_ms, w.numbers[a], "no table", &w.actions);
     } else if (sscanf(text, "back:%u", &a) == 1) {
         agent_unstarted(w.agent, w.now_ms, w.numbers[a], &w.actions);
     } else if (sscanf(text, "kill:%u", &a) == 1) {
