@@ -157,6 +157,7 @@ auditor_read(struct auditor *auditor)
         auditor->at++;
     if (plan == NULL) {
         auditor->done = true;
+        client_objects_audit(auditor->node);
         return;
     }
     m.results_get = (struct msg_results_get){ .job = plan->job, .cursor = auditor->cursor };

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CLIENT_AGAIN_MS = 500 };
+enum {
+    CLIENT_AGAIN_MS   = 500,
+    CLIENT_WAIT_MS_AT = MESSAGE_HEADER_BYTES + 8 + 1,  /* in OBJECT_DO: behind object and verb */
+};
 
 static uint64_t
 client_clock_ms(const struct client_node *node)
@@ -49,6 +52,16 @@ client_plan_tick(struct client_node *node)
         sim_at(node->sim, &node->tick, wake_ms + node->boot_ms);
 }
 
+/* A wait that is asked for again waits for what is left of it. */
+static void
+client_wait_left(struct client_request *request, uint64_t now_ms)
+{
+    if (request->wait_until_ms == 0)
+        return;
+    write_u32_at(&request->message, CLIENT_WAIT_MS_AT,
+                 request->wait_until_ms > now_ms ? (uint32_t)(request->wait_until_ms - now_ms) : 0);
+}
+
 /* Send what may go now; sometimes twice, as a client does that lost patience. */
 static void
 client_flush(struct client_node *node)
@@ -63,6 +76,7 @@ client_flush(struct client_node *node)
         if (request->sent || request->not_before_ms > now_ms)
             continue;
         request->sent = true;
+        client_wait_left(request, now_ms);
         net_pack(&node->packer, buffer_slice(&request->message), client_send_frame, node);
         if (!node->sim->healed && sim_chance(node->sim, node->sim->weather.doubles))
             net_pack(&node->packer, buffer_slice(&request->message), client_send_frame, node);
@@ -88,6 +102,10 @@ client_do(struct client_node *node, uint32_t bits)
         m.beat = (struct msg_beat){ .sent_ms = client_clock_ms(node) };
         client_say(node, MSG_TYPE_BEAT, ++node->request_last, &m);
     }
+    if (node->machine.session != node->bound_session)
+        client_objects_lost(node);
+    if (bits & MACHINE_SEND)
+        client_objects_resumed(node);
     if (bits & MACHINE_SEND)
         for (struct list *at = node->requests.next; at != &node->requests; at = at->next)
             CONTAINER(at, struct client_request, link)->sent = false;
@@ -97,19 +115,52 @@ client_do(struct client_node *node, uint32_t bits)
 }
 
 void
-client_ask(struct client_node *node, uint16_t type, const union wire_any *m,
-           uint64_t not_before_ms, client_answer_fn *answer, void *context)
+client_tell(struct client_node *node, uint16_t type, const union wire_any *m)
+{
+    assert(node->machine.state == MACHINE_READY);
+    client_say(node, type, ++node->request_last, m);
+    net_pack_end(&node->packer, client_send_frame, node);
+}
+
+static struct client_request *
+request_new(struct client_node *node, uint16_t type, const union wire_any *m,
+            client_answer_fn *answer, void *context)
 {
     struct client_request *request = base_alloc(sizeof(*request));
 
     request->node = node;
     request->id = ++node->request_last;
-    request->not_before_ms = not_before_ms > node->boot_ms ? not_before_ms - node->boot_ms : 0;
     request->answer = answer;
     request->context = context;
     wire_put_any(&request->message, type, request->id, m);
     list_append(&node->requests, &request->link);
+    return request;
+}
+
+void
+client_ask(struct client_node *node, uint16_t type, const union wire_any *m,
+           uint64_t not_before_ms, client_answer_fn *answer, void *context)
+{
+    struct client_request *request = request_new(node, type, m, answer, context);
+
+    request->not_before_ms = not_before_ms > node->boot_ms ? not_before_ms - node->boot_ms : 0;
     client_plan_tick(node);
+}
+
+struct client_request *
+client_ask_bound(struct client_node *node, uint16_t type, const union wire_any *m,
+                 client_answer_fn *answer, void *context)
+{
+    struct client_request *request = request_new(node, type, m, answer, context);
+
+    assert(node->machine.session != 0 && node->machine.session == node->bound_session);
+    request->bound = true;
+    if (type == MSG_TYPE_OBJECT_DO && m->object_do.wait_ms > 0)
+        request->wait_until_ms = client_clock_ms(node) + m->object_do.wait_ms;
+    if (type == MSG_TYPE_OBJECT_CANCEL)
+        request->gives_up = m->object_cancel.request;
+    client_plan_tick(node);
+    return request;
 }
 
 static void
@@ -120,12 +171,19 @@ request_free(struct client_request *request)
     free(request);
 }
 
+void
+client_forget(struct client_request *request)
+{
+    request_free(request);
+}
+
 /* ---- answers ---- */
 
 static bool
-client_asks_again(muster_err err)
+client_asks_again(const struct client_request *request, muster_err err)
 {
-    return err == MUSTER_ERR_BUSY || err == MUSTER_ERR_FULL || err == MUSTER_ERR_NO_SPACE;
+    return err == MUSTER_ERR_BUSY || (err == MUSTER_ERR_FULL && !request->bound) ||
+           err == MUSTER_ERR_NO_SPACE;
 }
 
 static uint32_t
@@ -136,7 +194,7 @@ client_answer(struct client_node *node, uint64_t id, uint16_t type, const union 
 
         if (request->id != id)
             continue;
-        if (type == MSG_TYPE_ERROR && client_asks_again(error_from_number(m->error.code))) {
+        if (type == MSG_TYPE_ERROR && client_asks_again(request, error_from_number(m->error.code))) {
             request->sent = false;
             request->not_before_ms = client_clock_ms(node) + CLIENT_AGAIN_MS;
             return 0;
@@ -239,6 +297,7 @@ fire_start(struct sim_event *event)
         auditor_start(node);
     else
         client_jobs_start(node);
+    client_objects_start(node);
 }
 
 static void
@@ -247,6 +306,7 @@ client_gone(struct client_node *node)
     net_side_close(&node->side);
     sim_cancel(node->sim, &node->tick);
     sim_cancel(node->sim, &node->submit);
+    client_objects_stop(node);
     while (!list_empty(&node->requests))
         request_free(CONTAINER(node->requests.next, struct client_request, link));
     node->packer.messages = 0;
@@ -287,13 +347,13 @@ client_heal(struct client_node *node)
 bool
 client_idle(const struct client_node *node)
 {
-    return node->running && client_jobs_idle(node);
+    return node->running && client_jobs_idle(node) && client_objects_idle(node);
 }
 
 bool
 client_audit_done(const struct client_node *node)
 {
-    return auditor_done(node->auditor);
+    return auditor_done(node->auditor) && client_objects_idle(node);
 }
 
 struct client_node *
@@ -310,6 +370,7 @@ client_node_new(struct sim *sim, uint32_t number)
     list_init(&node->requests);
     list_init(&node->jobs);
     node->plans_left = (uint32_t)sim_between(sim, 1, 6);
+    list_init(&node->actors);
     node->tick.fire = fire_tick;
     node->start.fire = fire_start;
     sim_at(sim, &node->start, sim->now_ms + sim_random(sim, 2000));
@@ -334,6 +395,7 @@ client_node_free(struct client_node *node)
     if (node == NULL)
         return;
     client_gone(node);
+    client_objects_free(node);
     sim_cancel(node->sim, &node->start);
     auditor_free(node->auditor);
     buffer_free(&node->packer.frame);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "history_objects.h"
 #include "history_state.h"
 #include "manager_node.h"
 
@@ -13,6 +14,7 @@ history_new(struct sim *sim)
     struct history *history = base_alloc(sizeof(*history));
 
     history->sim = sim;
+    history->objects = history_objects_new(sim);
     return history;
 }
 
@@ -28,6 +30,7 @@ history_free(struct history *history)
     buffer_free(&history->accepted);
     free(history->runs);
     free(history->sessions);
+    history_objects_free(history->objects);
     free(history);
 }
 
@@ -151,6 +154,7 @@ history_check_terms(struct history *history, uint64_t turn_ms, uint64_t running)
                 allowed++;
         }
     }
+    history_objects_terms(history->objects, turn_ms);
     if (running > allowed)
         sim_fail(history->sim, "P6: %llu tasks are leased, only %llu of them to workers that were "
                  "heard of in time", (unsigned long long)running, (unsigned long long)allowed);
@@ -161,12 +165,14 @@ history_fresh_terms(struct history *history)
 {
     for (uint32_t i = 0; i < history->session_count; i++)
         history->sessions[i].heard_ms = history->sim->now_ms;
+    history_objects_fresh(history->objects);
 }
 
 void
 history_restarted(struct history *history)
 {
     history->restarts++;
+    history_objects_restarted(history->objects);
     history_fresh_terms(history);
 }
 
@@ -180,6 +186,29 @@ history_note(struct notes *notes, const struct note *note)
     base_grow(&items, &notes->capacity, notes->count + 1, sizeof(*notes->items));
     notes->items = items;
     notes->items[notes->count++] = *note;
+}
+
+void
+history_note_message(struct notes *notes, struct note note, struct slice body)
+{
+    note.offset = (uint32_t)notes->bytes.bytes;
+    note.bytes = (uint32_t)body.bytes;
+    buffer_append_slice(&notes->bytes, body);
+    history_note(notes, &note);
+}
+
+void
+history_notes_drop(struct notes *notes)
+{
+    notes->count = 0;
+    buffer_clear(&notes->bytes);
+}
+
+void
+history_notes_free(struct notes *notes)
+{
+    free(notes->items);
+    buffer_free(&notes->bytes);
 }
 
 static void
@@ -376,6 +405,17 @@ history_apply(struct history *history, struct notes *notes)
         const struct note *note = &notes->items[i];
 
         switch (note->type) {
+        case NOTE_ASKED:
+        case NOTE_ANSWERED:
+        case NOTE_SEEN:
+        case NOTE_ENDED:
+        case NOTE_AWAY:
+        case NOTE_BACK:
+        case NOTE_SLOW:
+            history_objects_apply(history->objects, note,
+                                  slice_cut(buffer_slice(&notes->bytes), note->offset,
+                                            note->bytes));
+            break;
         case NOTE_HEARD:     apply_heard(history, note); break;
         case NOTE_SUBMITTED: apply_submitted(history, note); break;
         case NOTE_LEASED:    apply_leased(history, note); break;
@@ -385,7 +425,7 @@ history_apply(struct history *history, struct notes *notes)
         case NOTE_CANCELLED: apply_cancelled(history, note); break;
         }
     }
-    notes->count = 0;
+    history_notes_drop(notes);
 }
 
 /* ---- runs ---- */

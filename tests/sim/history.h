@@ -60,6 +60,9 @@ struct plan {
 enum note_type {
     NOTE_HEARD,                        /* anything from a worker's session */
     NOTE_SUBMITTED, NOTE_LEASED, NOTE_FINISHED, NOTE_CANCELLED, NOTE_RETRIED, NOTE_PRUNED,
+    /* Of shared objects; `session` and perhaps `request` say whose. */
+    NOTE_ASKED, NOTE_ANSWERED, NOTE_SEEN, NOTE_ENDED,
+    NOTE_AWAY, NOTE_BACK, NOTE_SLOW,   /* SLOW: `all` is whether it is */
 };
 
 struct note {
@@ -75,12 +78,16 @@ struct note {
     uint8_t        outcome;
     bool           failed_only;        /* RETRIED */
     bool           all;                /* CANCELLED, RETRIED: else a part of the tasks */
+    uint64_t       request;            /* ASKED, ANSWERED */
+    uint16_t       wire_type;          /* ANSWERED, SEEN: the message, */
+    uint32_t       offset, bytes;      /* in notes->bytes */
     bool           waiting_only;       /* CANCELLED */
 };
 
 struct notes {
-    struct note *items;
-    uint32_t     count, capacity;
+    struct note  *items;
+    uint32_t      count, capacity;
+    struct buffer bytes;               /* of messages */
 };
 
 struct history *history_new(struct sim *sim);
@@ -93,7 +100,10 @@ struct plan *history_plan_of(struct history *history, uint64_t job);     /* NULL
 
 /* ---- the manager's decisions ---- */
 void history_note(struct notes *notes, const struct note *note);
+void history_note_message(struct notes *notes, struct note note, struct slice body);
 void history_apply(struct history *history, struct notes *notes);        /* and empties them */
+void history_notes_drop(struct notes *notes);
+void history_notes_free(struct notes *notes);
 /* P6: at the end of a turn no more tasks are leased than their workers' terms allow. */
 void history_check_terms(struct history *history, uint64_t turn_ms, uint64_t running);
 /* The manager gives every session a fresh term: it restarted, or stood still. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "history_objects.h"
 #include "history_state.h"
 
 void
@@ -195,6 +196,7 @@ history_finish(struct history *history)
             sim_fail(history->sim, "P10: %s took down %u workers, %u are its limit", plan->name,
                      plan->poisoned, lost_max);
     }
+    history_objects_finish(history->objects);
     sim_trace(history->sim, "%u jobs, %u runs, %llu results refused", history->plan_count,
               history->run_count, (unsigned long long)history->stale);
 }

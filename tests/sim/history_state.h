@@ -49,6 +49,7 @@ struct history {
     struct buffer        accepted;     /* struct wire_token of every one acknowledged */
     uint64_t             stale;
     uint64_t             restarts;     /* of the manager */
+    struct hist_objects *objects;
 };
 
 #endif

@@ -37,6 +37,8 @@ struct manager_node {
     uint64_t             digest;       /* at the end of the last turn */
     uint32_t             noted_leases; /* of `gathering`: seen by the checker */
     uint32_t             noted_pruned;
+    uint32_t             noted_ended;
+    uint32_t             noted_sends;
     uint32_t             steps;
     uint64_t             boot_ms;      /* the world's time when its clock showed 0 */
     uint64_t             turn_ms;      /* of the last turn */
@@ -116,9 +118,63 @@ manager_note_answer(struct manager_node *node, const struct core_from *from, uin
 }
 
 static void
+manager_note_asked(struct manager_node *node, uint64_t session, uint64_t request,
+                   const struct wire_message *message)
+{
+    struct note note = { .type = message->type == MSG_TYPE_OBJECT_SEEN ? NOTE_SEEN : NOTE_ASKED,
+                         .session = session, .request = request, .wire_type = message->type,
+                         .at_ms = node->sim->now_ms };
+
+    history_note_message(&node->gathering->notes, note, message->body);
+}
+
+/* Answers that may be those of shared objects; the checker knows which are. */
+static void
+manager_note_sends(struct manager_node *node)
+{
+    const struct effects *fx = &node->gathering->fx;
+
+    for (; node->noted_sends < fx->send_count; node->noted_sends++) {
+        const struct effect_send *send = &fx->sends[node->noted_sends];
+        struct reader in = reader_of(slice_of(fx->out.data + send->offset, send->bytes));
+        uint32_t      bytes = read_u32(&in);
+        struct note   note = { .type = NOTE_ANSWERED, .session = send->session,
+                               .wire_type = read_u16(&in), .at_ms = node->sim->now_ms };
+
+        read_u16(&in);
+        note.request = read_u64(&in);
+        if (note.wire_type == MSG_TYPE_OBJECT_DONE || note.wire_type == MSG_TYPE_OBJECT_OPENED ||
+            note.wire_type == MSG_TYPE_ACK || note.wire_type == MSG_TYPE_ERROR)
+            history_note_message(&node->gathering->notes, note, read_raw(&in, bytes));
+    }
+}
+
+static void
+manager_note_ended(struct manager_node *node)
+{
+    const struct effects *fx = &node->gathering->fx;
+
+    for (; node->noted_ended < fx->ended_count; node->noted_ended++)
+        manager_note(node, (struct note){ .type = NOTE_ENDED,
+                                          .session = fx->ended[node->noted_ended] });
+}
+
+static void
+manager_noted_none(struct manager_node *node)
+{
+    node->noted_leases = 0;
+    node->noted_pruned = 0;
+    node->noted_ended = 0;
+    node->noted_sends = 0;
+}
+
+static void
 manager_note_effects(struct manager_node *node)
 {
     const struct effects *fx = &node->gathering->fx;
+
+    manager_note_ended(node);
+    manager_note_sends(node);
 
     for (; node->noted_leases < fx->lease_count; node->noted_leases++) {
         const struct effect_lease *lease = &fx->leases[node->noted_leases];
@@ -160,6 +216,7 @@ manager_step(struct manager_node *node, uint64_t peer, const struct wire_message
     struct core_from  from;
     union wire_any    m, answer;
     uint16_t          type;
+    bool              answered;
     muster_err        err = admit_check(node->admit, manager_clock_ms(node), peer, message->type,
                                         MESSAGE_HEADER_BYTES + message->body.bytes, &who, NULL);
 
@@ -179,10 +236,17 @@ manager_step(struct manager_node *node, uint64_t peer, const struct wire_message
         uint64_t before = admit_bind(node->admit, peer, fx->opened);
 
         manager_note(node, (struct note){ .type = NOTE_HEARD, .session = fx->opened });
+        manager_note(node, (struct note){ .type = NOTE_BACK, .session = fx->opened });
         if (before != 0)
             net_manager_cut(sim->net, before);
     }
-    if (manager_answer(fx, first, from.session, message->request, &type, &answer)) {
+    manager_note_ended(node);
+    answered = manager_answer(fx, first, from.session, message->request, &type, &answer);
+    /* What was refused on the spot was never taken in. */
+    if ((message->type == MSG_TYPE_OBJECT_DO || message->type == MSG_TYPE_OBJECT_SEEN) &&
+        !(answered && type == MSG_TYPE_ERROR))
+        manager_note_asked(node, from.session, message->request, message);
+    if (answered) {
         sim_trace(sim, "manager: %s from session %llu (%.*s): %s", wire_rule(message->type)->name,
                   (unsigned long long)from.session, (int)from.user.bytes,
                   (const char *)from.user.data,
@@ -244,8 +308,10 @@ manager_peer_gone(struct manager_node *node, uint64_t peer)
 
     if (node->core == NULL)
         return;
-    if (admit_peer_gone(node->admit, peer, &session) && session != 0)
+    if (admit_peer_gone(node->admit, peer, &session) && session != 0) {
         core_away(node->core, manager_clock_ms(node), session);
+        manager_note(node, (struct note){ .type = NOTE_AWAY, .session = session });
+    }
     core_check(node->core);
     manager_plan_round(node, node->sim->now_ms);
 }
@@ -286,8 +352,7 @@ manager_submit(struct manager_node *node, bool checkpoint)
     node->turn = disk_submit(node->disk, &turn->fx, node->core, node->digest, checkpoint);
     node->committing = turn;
     node->gathering = turn == &node->turns[0] ? &node->turns[1] : &node->turns[0];
-    node->noted_leases = 0;
-    node->noted_pruned = 0;
+    manager_noted_none(node);
 #ifdef PLANT_EARLY_ANSWER
     /* Answers leave before the commit; what is left of the turn is only a wait. */
     manager_deliver(node, turn);
@@ -332,8 +397,7 @@ manager_end_turn(struct manager_node *node, struct manager_turn *done)
     if (done != NULL)
         manager_deliver(node, done);
     manager_deliver(node, node->gathering);
-    node->noted_leases = 0;
-    node->noted_pruned = 0;
+    manager_noted_none(node);
 }
 
 static void
@@ -443,11 +507,10 @@ manager_end(struct manager_node *node)
     node->committing = NULL;
     for (int i = 0; i < 2; i++) {
         effects_clear(&node->turns[i].fx);
-        node->turns[i].notes.count = 0;
+        history_notes_drop(&node->turns[i].notes);
         node->turns[i].at_ms = 0;
     }
-    node->noted_leases = 0;
-    node->noted_pruned = 0;
+    manager_noted_none(node);
     node->steps = 0;
     node->wake_ms = 0;
     node->frozen_until_ms = 0;
@@ -521,7 +584,7 @@ manager_node_free(struct manager_node *node)
     manager_end(node);
     for (int i = 0; i < 2; i++) {
         effects_free(&node->turns[i].fx);
-        free(node->turns[i].notes.items);
+        history_notes_free(&node->turns[i].notes);
     }
     map_free(&node->outbox.peers);
     sim_cancel(node->sim, &node->start);
@@ -561,8 +624,10 @@ manager_slow(struct manager_node *node, uint64_t peer, bool slow)
 {
     uint64_t session = node->core != NULL ? admit_peer_session(node->admit, peer) : 0;
 
-    if (session != 0)
-        core_slow(node->core, session, slow);
+    if (session == 0)
+        return;
+    core_slow(node->core, session, slow);
+    manager_note(node, (struct note){ .type = NOTE_SLOW, .session = session, .all = slow });
 }
 
 void

@@ -28,6 +28,7 @@ weather_choose(struct sim *sim)
     weather->checkpoints = maybe(sim, 600, 100);
     weather->doubles = maybe(sim, 500, 300);
     weather->history_jobs = sim_chance(sim, 150) ? (uint32_t)sim_between(sim, 1, 4) : 1000;
+    weather->objects = sim_chance(sim, 700) ? (uint32_t)sim_between(sim, 50, 400) : 0;
     if (weather->restarts_only) {
         weather->history_jobs = 1000;
         return;

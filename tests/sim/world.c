@@ -124,6 +124,8 @@ sim_open(struct sim *sim, const struct sim_options *options)
     sim->client_count = (uint32_t)sim_between(sim, 1, SIM_CLIENTS_MAX);
     for (uint32_t i = 0; i < sim->client_count; i++)
         sim->clients[i] = client_node_new(sim, i);
+    for (uint32_t i = 0; i < sim->client_count; i++)
+        client_objects_new(sim->clients[i]);
     sim->look = (struct sim_event){ .fire = weather_look };
     sim_at(sim, &sim->look, sim->now_ms + SIM_LOOK_MS);
 }

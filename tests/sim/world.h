@@ -37,6 +37,7 @@ struct sim_weather {
     uint32_t slow_peers;
     uint32_t disk_ms_max;           /* of a commit */
     uint32_t history_jobs;
+    uint32_t objects;               /* per 1,000: that an actor uses each kind of them */
     uint32_t expels;                /* a key is revoked, or a peer misbehaves */
 };
 
