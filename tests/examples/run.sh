@@ -8,6 +8,9 @@ built=$MUSTER_BUILD/tests/examples
 export TMPDIR=$tmp/private XDG_RUNTIME_DIR=$tmp/run
 mkdir -m 700 "$TMPDIR" "$XDG_RUNTIME_DIR"
 cd "$TMPDIR" || exit 1
+# Of a private fleet nobody reads the log: what sanitizers find goes to files.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$tmp/sanitizer
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$tmp/sanitizer
 
 nothing_left() {
     [ -z "$(find "$TMPDIR" "$XDG_RUNTIME_DIR" -mindepth 1)" ] && ! pgrep -f "$TMPDIR|$XDG_RUNTIME_DIR"
@@ -24,6 +27,7 @@ story "$name.c prints $name.out"
 module=$built/$name.so
 [ -e "$module" ] || module=
 prints_the_same "$built/$name" ${module:+"$module"}
+cat "$tmp"/sanitizer.* >>"$tmp/$name.log" 2>/dev/null && fail "a sanitizer found something"
 
 if command -v python3 >/dev/null; then
     story "$name.py prints the same"
