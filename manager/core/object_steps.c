@@ -41,6 +41,25 @@ step_answered(struct core *core, const struct step *step)
     return true;
 }
 
+static void
+step_number_taken(const struct step *step)
+{
+    effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_INVALID,
+                  "another request of this number waits");
+}
+
+/* For those that never wait: a second answer to one number could not be kept. */
+static bool
+step_refused(struct core *core, const struct step *step)
+{
+    if (step_answered(core, step))
+        return true;
+    if (wait_find(step->session, step->request) == NULL)
+        return false;
+    step_number_taken(step);
+    return true;
+}
+
 static bool
 step_may_keep(struct core *core, const struct step *step)
 {
@@ -149,7 +168,7 @@ step_object_open(struct core *core, const struct step *step, const union wire_an
     struct object *object = NULL;
     uint64_t       session = step->session->id;
 
-    if (step_answered(core, step))
+    if (step_refused(core, step))
         return;
     if (m->object != 0)
         object = object_find(core, m->object);
@@ -201,7 +220,7 @@ step_object_delete(struct core *core, const struct step *step, const union wire_
     struct record  record = { .type = RECORD_TYPE_OBJECT_DELETED };
     char           text[OBJECT_TEXT_BYTES];
 
-    if (step_answered(core, step))
+    if (step_refused(core, step))
         return;
     if (object == NULL) {
         effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_NOT_FOUND,
@@ -336,8 +355,7 @@ do_again(struct core *core, const struct step *step, struct wait *wait,
          const struct msg_object_do *m)
 {
     if (wait->object->id != m->object || wait->act.verb != m->verb) {
-        effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_INVALID,
-                      "another request of this number waits");
+        step_number_taken(step);
         return;
     }
     wait_resume(core, wait, m->wait_ms);
