@@ -12,15 +12,30 @@ static const struct example completion_examples[] = {
     EXAMPLES_END,
 };
 
-/* Words behind the command itself. */
+#define NAMES_OF(words) "$(timeout 1 muster " words " -q 2>/dev/null)"
+
+/* Words behind the command itself, and a shell's words for the names behind those (or
+ * at once, where there are no words). */
 static const struct {
     const char *command;
     const char *words;
+    const char *names;
 } completion_words[] = {
-    { "key", "init add list revoke" },
-    { "completion", "bash zsh fish" },
-    { "wait", "last all" }, { "job", "last" }, { "tasks", "last" }, { "output", "last" },
-    { "cancel", "last all" }, { "retry", "last" }, { "why", "last" },
+    { "key", "init add list revoke", "" },
+    { "completion", "bash zsh fish", "" },
+    { "wait", "last all", "" }, { "job", "last", "" }, { "tasks", "last", "" },
+    { "output", "last", "" }, { "cancel", "last all", "" }, { "retry", "last", "" },
+    { "why", "last", "" },
+    { "queue", "put get work size join shutdown list delete", NAMES_OF("queues") },
+    { "queues", "", NAMES_OF("queues") },
+    { "lock", "", NAMES_OF("object list lock") },
+    { "event", "set clear wait is-set", NAMES_OF("object list event") },
+    { "barrier", "wait reset abort show", NAMES_OF("object list barrier") },
+    { "dict", "get set delete contains cas keys items len watch", NAMES_OF("object list dict") },
+    { "object", "list delete",
+      "queue lock rlock semaphore event condition barrier value array list dict namespace pipe "
+      "listener service " NAMES_OF("object list") },
+    { "call", "", NAMES_OF("functions") }, { "map", "", NAMES_OF("functions") },
 };
 
 static const char *
@@ -29,6 +44,15 @@ completion_words_of(const struct command *command)
     for (size_t i = 0; i < sizeof(completion_words) / sizeof(completion_words[0]); i++)
         if (strcmp(completion_words[i].command, command->name) == 0)
             return completion_words[i].words;
+    return "";
+}
+
+static const char *
+completion_names_of(const struct command *command)
+{
+    for (size_t i = 0; i < sizeof(completion_words) / sizeof(completion_words[0]); i++)
+        if (strcmp(completion_words[i].command, command->name) == 0)
+            return completion_words[i].names;
     return "";
 }
 
@@ -69,6 +93,21 @@ completion_bash_files(enum option_names names, const char *action)
 }
 
 static void
+completion_bash_operands(const struct command *command)
+{
+    const char *words = completion_words_of(command), *names = completion_names_of(command);
+
+    if (words[0] != '\0' && names[0] != '\0')
+        printf("            if ((COMP_CWORD == i + 1)); then\n"
+               "                COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n"
+               "            else\n"
+               "                COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n"
+               "            fi\n", words, names);
+    else
+        printf("            COMPREPLY=($(compgen -W \"%s%s\" -- \"$cur\"))\n", words, names);
+}
+
+static void
 completion_bash(void)
 {
     printf("# bash completion for muster; made by `muster completion bash`\n"
@@ -104,8 +143,7 @@ completion_bash(void)
         else if (*command == &command_help)
             printf("            COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\"))\n");
         else
-            printf("            COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n",
-                   completion_words_of(*command));
+            completion_bash_operands(*command);
         printf("        fi ;;\n");
     }
     printf("    esac\n}\ncomplete -o filenames -o bashdefault -F _muster muster\n");
@@ -160,6 +198,7 @@ completion_zsh(void)
            "    argument)\n        case $line[1] in\n");
     for (const struct command *const *command = commands; *command != NULL; command++) {
         const char *words = completion_words_of(*command);
+        const char *names = completion_names_of(*command);
 
         printf("        %s) _arguments", (*command)->name);
         for (const struct option_group *const *group = (*command)->groups; *group != NULL; group++)
@@ -167,11 +206,28 @@ completion_zsh(void)
                 completion_zsh_option(row);
         if ((*command)->stop_at_operand)
             printf(" \\\n            '*::command:_normal'");
+        else if (names[0] != '\0')
+            printf(" \\\n            '*:argument:{compadd -- %s %s}'", words, names);
         else if (words[0] != '\0')
             printf(" \\\n            '*:argument:(%s)'", words);
         printf(" ;;\n");
     }
     printf("        esac ;;\n    esac\n}\n_muster \"$@\"\n");
+}
+
+/* fish has no dollar before its substitution, and runs it when it is asked. */
+static void
+completion_fish_names(const struct command *command)
+{
+    const char *names = completion_names_of(command);
+
+    if (names[0] == '\0')
+        return;
+    printf("complete -c muster -n '__fish_seen_subcommand_from %s' -f -a '", command->name);
+    for (; *names != '\0'; names++)
+        if (*names != '$')
+            putchar(*names);
+    printf("'\n");
 }
 
 static void
@@ -185,6 +241,7 @@ completion_fish(void)
         if (completion_words_of(*command)[0] != '\0')
             printf("complete -c muster -n '__fish_seen_subcommand_from %s' -f -a '%s'\n",
                    (*command)->name, completion_words_of(*command));
+        completion_fish_names(*command);
         for (const struct option_group *const *group = (*command)->groups; *group != NULL; group++)
             for (const struct option *row = (*group)->rows; row->name != NULL; row++) {
                 printf("complete -c muster -n '__fish_seen_subcommand_from %s' -l %s",

@@ -8,7 +8,8 @@ enum { HELP_WIDTH = 80, HELP_OPTION_COLUMN = 26 };
 static const char help_intro[] =
     "muster runs batches of commands across a fleet of machines, encrypted and durable. A manager "
     "hosts the jobs, workers run their tasks, and this program submits and follows them. With no "
-    "manager given, `muster run` starts a private fleet on this machine.";
+    "manager given, `muster run` starts a private fleet on this machine. Scripts and programs on "
+    "different machines share queues, locks, events and dicts, and call functions.";
 
 static const struct example help_examples[] = {
     { "one command, its output and its exit code", "muster run -- make -C /src test" },
@@ -16,6 +17,9 @@ static const struct example help_examples[] = {
       "find . -name '*.h' | muster run --each-line - -- sha256sum {}" },
     { "submit now, look later",
       "job=$(muster submit --array 1-100 -- ./step {})\nmuster wait $job; muster output $job.7" },
+    { "scripts on different machines share a queue, and a lock",
+      "muster queue put pictures a.png b.png; muster queue work pictures -- ./shrink\n"
+      "muster lock backup -- rsync -a /data head:/backup" },
     { "where the manager is and who you are",
       "export MUSTER_ADDRESS=tcp://head:7717 MUSTER_AUTHKEY_FILE=~/client.authkey\nmuster status" },
     EXAMPLES_END,
