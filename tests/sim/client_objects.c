@@ -111,7 +111,8 @@ actor_do(struct actor *actor, enum shared shared, struct msg_object_do *asked, u
     actor->phase = phase;
     m.object_do = *asked;
     actor_ask(actor, shared, MSG_TYPE_OBJECT_DO, &m);
-    if (verb_may_be_given_up(asked->verb) && sim_chance(sim, ACTORS_PATIENCE))
+    if (actor->script != script_audit && verb_may_be_given_up(asked->verb) &&
+        sim_chance(sim, ACTORS_PATIENCE))
         sim_at(sim, &actor->wake, sim->now_ms + sim_random(sim, ACTORS_PATIENCE_MS));
 }
 

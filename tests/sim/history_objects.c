@@ -491,10 +491,10 @@ session_ended(struct hist_objects *objects, uint64_t session)
 static void
 session_disturbed(struct hist_objects *objects, const struct note *note)
 {
-    struct hist_session_of *session = session_known(objects, note->session);
+    struct hist_session_of *session;
 
-    if (session == NULL)
-        return;
+    session_know(objects, note->session);
+    session = session_known(objects, note->session);
     for (uint32_t i = 0; i < SHARED_COUNT; i++) {
         struct list *head = &objects->all[i].waiting;
 
