@@ -9,7 +9,7 @@
  *   said:C        the same, without its bell                 fail:C   it fails
  *   nonsense:C    child C writes nonsense                    gone:C:STATUS
  *
- *   logged: made:C, handed C:N (child:call), ended:N/outcome, failed:N, unstarted:N,
+ *   logged: made:C, handed C:N (child:call), ended:N/outcome, failed:N (why), unstarted:N,
  *   signal:C:S, cancelled:C (the flag is set), running:N (told to the manager)
  */
 #include <signal.h>
@@ -73,9 +73,16 @@ static const struct functions_story stories[] = {
       "start:1 start:+2 start:+3 turn ready:0 begin:0 done:0 turn begin:0 said:0 gone:0:-9 turn",
       "made:0 0:1 ended:1/succeeded 0:2 0:3 ended:2/succeeded made:1 1:3" },
     { "a child that dies before its first call is of no use",
-      "start:1 turn ready:0 gone:0:-9", "made:0 0:1 failed:1" },
+      "start:1 turn ready:0 gone:0:-9",
+      "made:0 0:1 failed:1 (a child ended before it could serve functions (signal 9))" },
     { "so is one whose start hooks fail",
-      "start:1 turn broken:0 gone:0:0 turn", "made:0 0:1 failed:1" },
+      "start:1 turn broken:0 gone:0:0 turn", "made:0 0:1 failed:1 (no)" },
+    { "and one whose start hooks take too long",
+      "start:1 turn +400 +500 +200 gone:0:-9",
+      "made:0 0:1 signal:0:9 "
+      "failed:1 (the start hooks of a child still ran after 1.0s; it was killed)" },
+    { "hooks that take just as long as they may",
+      "start:1 turn +400 +500 ready:0 +200 begin:0 done:0", "made:0 0:1 ended:1/succeeded" },
     { "a result that nobody was told of is seen soon",
       "start:1 start:+2 start:+3 turn ready:0 begin:0 done:0 turn begin:0 said:0 begin:0 +3",
       "made:0 0:1 ended:1/succeeded 0:2 0:3 ended:2/succeeded" },
@@ -122,7 +129,7 @@ static void __attribute__((format(printf, 1, 2)))
 note(const char *format, ...)
 {
     va_list args;
-    char    text[64];
+    char    text[128];
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
@@ -147,10 +154,10 @@ on_ended(void *context, uint64_t task, const struct wire_result *result)
 }
 
 static void
-on_failed(void *context, uint64_t task)
+on_failed(void *context, uint64_t task, const char *why)
 {
     (void)context;
-    note("failed:%u", (unsigned)task);
+    note("failed:%u (%s)", (unsigned)task, why);
 }
 
 static void
@@ -392,7 +399,7 @@ world_open(void)
         .calls = { NULL, on_watch, on_ended, on_failed, on_unstarted, on_started, on_output,
                    on_keep },
         .hatchery = sockets[0], .worker = "node", .host = "here", .scratch = "/tmp",
-        .output_max = 1000, .grace_ms = 1000,
+        .output_max = 1000, .grace_ms = 1000, .start_limit_ms = 1000,
     };
     functions_init(&w.functions);
 }
