@@ -110,8 +110,10 @@ static void
 functions_print(const struct cli *cli, struct muster_worker_info *infos, size_t count)
 {
     json_t      *array = json_array();
-    struct table table = { .columns = functions_columns, .width_max = terminal_width(STDOUT_FILENO),
-                           .column_count = sizeof(functions_columns) / sizeof(functions_columns[0]) };
+    struct table table = {
+        .columns = functions_columns, .width_max = terminal_width(STDOUT_FILENO),
+        .column_count = sizeof(functions_columns) / sizeof(functions_columns[0]),
+    };
     size_t       with = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -263,8 +265,10 @@ call_close(struct call *call, const struct call_settings *wanted)
 
 static const struct example call_examples[] = {
     { "call a function of the fleet", "muster call square 12" },
-    { "on this machine alone, with no manager running", "muster call --module ./square.so square 12" },
-    { "an argument of any bytes, on standard input", "muster call thumbnail - <photo.jpg >small.jpg" },
+    { "on this machine alone, with no manager running",
+      "muster call --module ./square.so square 12" },
+    { "an argument of any bytes, on standard input",
+      "muster call thumbnail - <photo.jpg >small.jpg" },
     EXAMPLES_END,
 };
 
@@ -345,8 +349,8 @@ const struct command command_call = {
     .usage = "FUNCTION [ARGUMENT | -] [options]",
     .summary = "call a function of a task module on some worker",
     .text =
-        "Runs FUNCTION of a task module (see <muster/function.h>) on a worker that has it, and writes "
-        "its result to standard output as it is. `-` takes the argument, at most 64 KiB, from "
+        "Runs FUNCTION of a task module (see <muster/function.h>) on a worker that has it, and "
+        "writes its result to standard output as it is. `-` takes the argument, at most 64 KiB, from "
         "standard input. Without a manager a private worker on this machine loads the modules "
         "named with --module.",
     .groups = call_groups,
@@ -362,7 +366,8 @@ const struct command command_call = {
 static const struct example map_examples[] = {
     { "a call for each number, results in order", "seq 1000000 | muster map square" },
     { "items on the command line", "muster map square 1 2 3" },
-    { "as they come, four at a time", "muster map --unordered --jobs 4 resize --each-line files.txt" },
+    { "as they come, four at a time",
+      "muster map --unordered --jobs 4 resize --each-line files.txt" },
     EXAMPLES_END,
 };
 

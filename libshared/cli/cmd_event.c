@@ -24,7 +24,8 @@ static const struct option_group *const event_groups[] = { &event_options, &cli_
 static const struct example event_examples[] = {
     { "one waits, on any number of machines", "muster event wait database-up && ./serve" },
     { "one tells", "./start-database && muster event set database-up" },
-    { "is it set? and take it back", "muster event is-set database-up && muster event clear database-up" },
+    { "is it set? and take it back",
+      "muster event is-set database-up && muster event clear database-up" },
     EXAMPLES_END,
 };
 

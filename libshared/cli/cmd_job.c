@@ -169,7 +169,8 @@ const struct command command_job = {
     .usage = "JOB...",
     .summary = "show everything about a job",
     .text =
-        "State, reason, command or function, counts, needs, limits, dependencies, owner, times. `last` "
+        "State, reason, command or function, counts, needs, limits, dependencies, owner, times. "
+        "`last` "
         "is your latest job. The tasks are shown by `muster tasks`.",
     .groups = command_no_options,
     .examples = job_examples,

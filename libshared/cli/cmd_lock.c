@@ -38,9 +38,11 @@ static const struct option_group lock_options = { "Options", lock_rows, false };
 static const struct option_group *const lock_groups[] = { &lock_options, &cli_options, NULL };
 
 static const struct example lock_examples[] = {
-    { "one at a time, on however many machines", "muster lock backup -- rsync -a /data head:/backup" },
+    { "one at a time, on however many machines",
+      "muster lock backup -- rsync -a /data head:/backup" },
     { "two at a time", "muster lock --permits 2 licence -- simulate input.dat" },
-    { "or not at all: give up at once", "muster lock --timeout 0 nightly -- ./nightly.sh || echo busy" },
+    { "or not at all: give up at once",
+      "muster lock --timeout 0 nightly -- ./nightly.sh || echo busy" },
     { "the fencing token, larger for each holder: whatever the lock guards can refuse old ones",
       "muster lock deploy -- sh -c 'echo \"holder $MUSTER_FENCING_TOKEN\"'" },
     EXAMPLES_END,

@@ -65,7 +65,7 @@ static const struct example queue_examples[] = {
                                        "muster queue get mail" },
     { "a line each", "find /data -name '*.png' | muster queue put pictures --each-line -" },
     { "work it off, on as many machines as you like; what a worker did not finish goes to others",
-      "muster queue work pictures -- sh -c 'read -r f && convert \"$f\" \"$f.jpg\"'" },
+      "muster queue work pictures -- sh -c 'f=$(cat) && convert \"$f\" \"$f.jpg\"'" },
     { "how much is left", "muster queue size pictures\nmuster queue list" },
     { "wait until all of it is done", "muster queue join pictures" },
     { "no more items; who works ends when it is empty", "muster queue shutdown pictures" },

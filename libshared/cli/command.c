@@ -24,11 +24,13 @@ const struct command *const commands[] = {
 
 const struct exit_row command_exits[] = {
     { "0", "done; of run and wait: every task succeeded" },
-    { "1-101", "run and wait: so many tasks failed (101: or more); of a single command: its own "
-               "exit code" },
+    { "1-101", "run, wait and map: so many tasks or calls failed (101: or more); call: 1, the "
+               "function failed; of a single command, and of lock: the command's own exit code; "
+               "event is-set, dict contains, dict cas: 1, it is not so" },
     { "2", "the command line is wrong, or the manager found a value malformed" },
-    { "65", "too large, or the same --dedup key with other content" },
-    { "66", "no such job, task, worker, key or file" },
+    { "65", "too large, or out of bounds; the same --dedup key with other content; the name is "
+            "that of another kind of object" },
+    { "66", "no such job, task, worker, function, object, key of a dict, or file" },
     { "67", "this key's role may not do that" },
     { "68", "the other side is not the manager of this authkey" },
     { "69", "nobody answers at the manager's address" },
@@ -38,15 +40,17 @@ const struct exit_row command_exits[] = {
     { "73", "it exists already" },
     { "74", "input or output failed" },
     { "75", "not now: a limit is reached, the manager is overloaded, or the state does not allow "
-            "it" },
+            "it; a queue is empty, full or shut down; a lock was lost, or is held by others; a "
+            "barrier is broken" },
     { "76", "the manager speaks another version of the protocol" },
     { "77", "the manager refused the key: unknown, revoked, or not admitted now or from here" },
     { "78", "the key file is damaged or not safe to use" },
-    { "124", "no answer in time; of a single command: over its --timeout" },
+    { "124", "not in time: no answer, a lock held by others, an event not set; of a single "
+             "command: over its --timeout" },
     { "125", "run: muster itself failed (in place of the codes above)" },
-    { "126", "run: the single command could not be started" },
-    { "127", "run: the single command was not found on the worker" },
-    { "128+N", "run and wait: signal N ended the single command" },
+    { "126", "run, lock, queue work: the command could not be started" },
+    { "127", "run, lock, queue work: the command was not found (of run: on the worker)" },
+    { "128+N", "run, wait, lock: signal N ended the command" },
     { "130", "interrupted, or the job was cancelled" },
     { "141", "standard output was closed" },
     EXITS_END,
