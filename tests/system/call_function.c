@@ -1,7 +1,7 @@
 /* call_function.c - call a function for each line of standard input and print what comes back
  *
  *   call_function FUNCTION [--named NAME=VALUE] [--time-limit MS] [--grace MS] [--output-bytes N]
- *          [--single FILE] [--cancel-first] [--attempts N]
+ *          [--single FILE] [--cancel-first] [--attempts N] [--mem BYTES]
  *
  * One line per result, by index: index, outcome, exit code, result, reason, log, between
  * tabs (line ends of a log as |).  With --single one call whose argument is the file; its
@@ -9,6 +9,7 @@
  */
 #include <muster/job.h>
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,8 @@ read_options(struct caller *caller, char **argv)
             caller->options.grace_ms = (uint32_t)atoi(value);
         } else if (strcmp(*argv, "--attempts") == 0) {
             caller->options.attempts_max = (uint32_t)atoi(value);
+        } else if (strcmp(*argv, "--mem") == 0) {
+            caller->options.mem_bytes = (uint64_t)atoll(value);
         } else if (strcmp(*argv, "--output-bytes") == 0) {
             caller->options.output_bytes = (uint64_t)atoll(value);
         } else if (strcmp(*argv, "--single") == 0) {
@@ -124,9 +127,20 @@ feed(struct caller *caller)
 static void
 cancel_first(struct caller *caller)
 {
-    struct muster_range first = { 0, 0 };
-    uint64_t            cancelled;
+    struct muster_range      first = { 0, 0 };
+    struct muster_task_info *infos = NULL;
+    size_t                   count;
+    uint64_t                 cancelled;
+    bool                     runs = false;
 
+    /* A worker tells of a call that has run for a while. */
+    while (!runs) {
+        check(muster_job_tasks(caller->session, caller->job, 10000, &infos, &count, &error),
+              "tasks");
+        runs = count > 0 && infos[0].pid != 0;
+        free(infos);
+        poll(NULL, 0, 10);
+    }
     check(muster_job_cancel(caller->session, caller->job, &first, 1, false, 10000, &cancelled,
                             &error), "cancel");
 }

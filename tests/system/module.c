@@ -124,6 +124,35 @@ MUSTER_FUNCTION(fill)
     free(data);
 }
 
+/* So many MiB of memory, for a while. */
+MUSTER_FUNCTION(hog)
+{
+    size_t bytes = (size_t)number_of(call) << 20;
+    char  *data = malloc(bytes);
+
+    if (data == NULL) {
+        muster_call_fail(call, "no memory");
+        return;
+    }
+    memset(data, 1, bytes);
+    for (int i = 0; i < 10 && !muster_call_cancelled(call); i++)
+        poll(NULL, 0, 50);
+    muster_call_print(call, "%d", data[bytes - 1]);
+    free(data);
+}
+
+/* Prints so many MiB. */
+MUSTER_FUNCTION(chatter)
+{
+    static char line[64 * 1024];
+
+    memset(line, 'x', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\n';
+    for (long i = number_of(call) * 16; i > 0; i--)
+        fwrite(line, 1, sizeof(line), stdout);
+    muster_call_print(call, "done");
+}
+
 MUSTER_FUNCTION(daemon_left)
 {
     if (fork() == 0) {

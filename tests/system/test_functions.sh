@@ -106,6 +106,31 @@ equal "it was killed" "$(column 2)" cancelled
 story "a failing call is tried again as often as asked"
 call risky --attempts 3 < <(echo exit)
 equal "it failed" "$(column 2)" exited
+
+story "a call over its memory limit is killed alone"
+call hog --mem 209715200 < <(printf '%s\n' 1 400 2)
+equal "outcomes" "$(column 2)" $'succeeded\nout-of-memory\nsucceeded'
+contains "reason" "$out" "function hog: over its memory limit of 200.0 MiB"
+
+story "a call that prints without end is killed alone"
+call chatter < <(printf '%s\n' 1 100000 1)
+equal "outcomes" "$(column 2)" $'succeeded\nsignaled\nsucceeded'
+contains "reason" "$out" "function chatter: printed more than 64.0 MiB"
+
+story "what is shown of jobs of functions and of workers that have some"
+call named --named colour=green --named size=1 < <(printf '%s\n' colour none)
+status_of 0 muster job last
+contains "the function" "$out" $'\n  function    named\n  named       colour, size\n'
+[[ "$out" != *"  command "* ]] || fail "it has no command: $out"
+equal "as JSON" "$(muster job last --json | jq -c '[.name, .function, .named, .command]')" '["named","named",["colour","size"],[]]'
+contains "its name in the list" "$(muster jobs --max 1)" "named"
+contains "its tasks" "$(muster tasks last)" "there is no none"
+contains "why" "$(muster why last)" "it has ended: failed"
+muster wait last --joblog "$tmp/joblog" -q
+equal "in a log of jobs" "$(cut -f 9 "$tmp/joblog" | tail -n 1)" named
+contains "what the worker offers" "$(muster workers)" " functions="
+equal "as JSON" "$(muster workers --json | jq -c '.[] | select(.name == "w1").functions | contains(["square", "test.echo-1"])')" true
+equal "of a worker without" "$(muster workers --json | jq -c '.[] | select(.name == "plain").functions')" "[]"
 stop w1
 
 story "children make room for new ones after so many calls"
@@ -165,6 +190,41 @@ END
 cc -shared -fPIC -I "$MUSTER_SOURCE/libshared/include" -o "$modules/crash.so" "$tmp/crash.c"
 refused 74 --module "$modules/crash.so"
 contains "a constructor that crashes" "$err" "crash.so: killed by signal 6 (Aborted) while it was loaded"
+
+story "start hooks that fail or take for ever: why tells, the calls wait unpunished"
+cat >"$tmp/hooked.c" <<'END'
+#include <muster/function.h>
+#include <poll.h>
+#include <unistd.h>
+MUSTER_CHILD_START(open_tables)
+{
+    if (access(TABLES ".slow", F_OK) == 0)
+        poll(NULL, 0, 100000);
+    if (access(TABLES, F_OK) != 0)
+        muster_call_fail(call, "no table in %s", TABLES);
+}
+MUSTER_FUNCTION(hooked) { muster_call_print(call, "%u", call->attempt); }
+END
+cc -shared -fPIC -I "$MUSTER_SOURCE/libshared/include" "-DTABLES=\"$tmp/tables\"" \
+    -o "$modules/hooked.so" "$tmp/hooked.c"
+refused 2 --module "$modules/hooked.so" --start-limit 0s
+contains "a limit of nothing" "$err" "--start-limit"
+worker hooked --cpus 1 --module "$modules/hooked.so" --start-limit 300ms
+start hooks bash -c 'call_function hooked <<<1'
+eventually 10 "it waits" grep -q '^job' "$tmp/hooks.log"
+hooks=$(sed -n 's/^job \([0-9]*\).*/\1/p' "$tmp/hooks.log")
+why_says() {
+    [[ "$(muster why "$hooks")" == *"would fit on hooked, but it could not start tasks just now: $1"* ]]
+}
+eventually 10 "the hook's text" why_says "open_tables: no table in $tmp/tables"
+touch "$tmp/tables.slow"
+eventually 10 "it takes for ever" why_says "the start hooks of a child still ran after 300ms; it was killed"
+rm "$tmp/tables.slow"
+touch "$tmp/tables"
+eventually 10 "it has ended" dead "${pid_of[hooks]}"
+equal "its first attempt" "$(cut -f 2,4 "$tmp/hooks.out")" $'succeeded\t1'
+unset 'pid_of[hooks]'
+stop hooked
 
 story "a module in C++, and two modules at once"
 if command -v c++ >/dev/null; then
