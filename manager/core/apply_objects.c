@@ -6,6 +6,7 @@
  */
 #include "apply.h"
 #include "object.h"
+#include "plant.h"
 
 static bool
 session_known(const struct core *core, uint64_t session)
@@ -201,7 +202,8 @@ check_answers_seen(const struct core *core, const struct record_answers_seen *it
 void
 apply_answers_seen(struct core *core, const struct record_answers_seen *it)
 {
-    answers_seen(core, map_get(&core->sessions, it->session), it->below, it->except);
+    answers_seen(core, map_get(&core->sessions, it->session), it->below,
+                 PLANT_UNSEEN(it->except));
     objects_die_off(core);
 }
 

@@ -16,6 +16,7 @@
  * 4. A condition lets go of its lock and takes it again through this file; its
  *    woken waiters stand in the lane with all others.
  */
+#include "plant.h"
 #include "sync.h"
 
 enum { LOCK_DEPTH_MAX = 65535 };
@@ -49,7 +50,7 @@ lock_hold(struct object *object, const struct act *act, uint64_t depth, uint64_t
     struct lock *lock = object->state;
 
     assert(lock->depth == 0 && lock_may_be(object, depth));
-    assert(token > lock->token);
+    assert(PLANT_RISES(token, lock->token));
     lock->token = token;
     lock->session = act->session;
     lock->thread = act->thread;
@@ -104,7 +105,9 @@ lock_may_be(const struct object *lock, uint64_t depth)
 uint64_t
 lock_next_token(const struct core *core, const struct object *lock)
 {
-    return sync_token(core, lock_of(lock)->token);
+    uint64_t last = lock_of(lock)->token;
+
+    return PLANT_NEXT_TOKEN(last, sync_token(core, last));
 }
 
 bool
@@ -132,7 +135,7 @@ lock_take(struct core *core, struct object *object, const struct act *act, uint6
 {
     const struct lock *lock = lock_of(object);
 
-    if (lock->depth > 0 || token <= lock->token || !lock_may_be(object, depth))
+    if (lock->depth > 0 || !PLANT_RISES(token, lock->token) || !lock_may_be(object, depth))
         return false;
     lock_hold(object, act, depth, token);
     object_touch(core, object);

@@ -6,6 +6,7 @@
  *    come back when it ends.
  * 3. FIFO, as a lock: while one is left nobody waits.
  */
+#include "plant.h"
 #include "sync.h"
 
 enum { LANE_ACQUIRE };
@@ -226,7 +227,7 @@ semaphore_undone(struct core *core, struct object *object, uint64_t session,
     (void)core;
     if (kept->verb != VERB_SEMAPHORE_ACQUIRE)
         return false;
-    semaphore_give_back(object->state, session, 1);
+    semaphore_give_back(object->state, session, PLANT_PERMITS(1));
     return true;
 }
 

@@ -1,8 +1,8 @@
 /* plant.h - places where the tests plant a bug, to see that the simulator finds it
  *
  * The programs are always built without any PLANT_*: then each of these is the
- * plain condition that it is named after.  tests/sim/CMakeLists.txt compiles
- * copies of the core with one of them each.
+ * plain condition or value that it is named after.  tests/sim/CMakeLists.txt
+ * compiles the file that uses one again, with the bug in it.
  */
 #ifndef PLANT_H
 #define PLANT_H
@@ -26,6 +26,36 @@
 #define PLANT_LEASE_MS(lease_ms) ((lease_ms) | (uint64_t)1 << 60)
 #else
 #define PLANT_LEASE_MS(lease_ms) (lease_ms)
+#endif
+
+/* The token of the next holder of a lock, above that of the last one. */
+#ifdef PLANT_SAME_TOKEN
+#define PLANT_NEXT_TOKEN(last, next) ((last) > 0 ? (last) : (next))
+#define PLANT_RISES(next, last) ((next) >= (last))
+#else
+#define PLANT_NEXT_TOKEN(last, next) (next)
+#define PLANT_RISES(next, last) ((next) > (last))
+#endif
+
+/* Permits that come back with an ACQUIRE that was given up. */
+#ifdef PLANT_LOST_PERMIT
+#define PLANT_PERMITS(permits) (0 * (permits))
+#else
+#define PLANT_PERMITS(permits) (permits)
+#endif
+
+/* Is the item gone, now that its holder has seen that he got it? */
+#ifdef PLANT_ITEM_AGAIN
+#define PLANT_GONE(gone) (false && (gone))
+#else
+#define PLANT_GONE(gone) (gone)
+#endif
+
+/* Requests whose answers have not arrived, though later ones have. */
+#ifdef PLANT_FORGOTTEN_ANSWER
+#define PLANT_UNSEEN(requests) slice_cut((requests), 0, 0)
+#else
+#define PLANT_UNSEEN(requests) (requests)
 #endif
 
 #endif

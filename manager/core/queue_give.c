@@ -7,6 +7,7 @@
  *    answer was not seen.  A large item is held until its ACK_ITEMS.
  * 3. Kept answers have ids only; the items are there as long as somebody may ask again.
  */
+#include "plant.h"
 #include "queue_items.h"
 
 enum { TOLD_BYTES = 2 * QUEUE_ID_BYTES };      /* in an answer's key: id, times */
@@ -223,7 +224,8 @@ queue_seen(struct core *core, struct object *object, uint64_t session, const str
                                                   queue_id_at(kept->answer.key, at));
 
         /* A large one is read after its answer: it needs an ACK_ITEMS. */
-        if (item != NULL && item->more->request == kept->request && item->more->body == 0)
+        if (item != NULL && item->more->request == kept->request &&
+            PLANT_GONE(item->more->body == 0))
             queue_item_drop(core, queue, item);
     }
     queue_alarm(core, queue);

@@ -43,18 +43,11 @@ objects_answered(struct client_node *node, uint64_t request)
 }
 
 static void
-fire_seen(struct sim_event *event)
+objects_seen(struct client_node *node)
 {
-    struct client_node *node = CONTAINER(event, struct client_node, seen);
-    union wire_any      m = { .object_seen = { .below = node->answered_max + 1 } };
-    struct buffer       except = { 0 };
+    union wire_any m = { .object_seen = { .below = node->answered_max + 1 } };
+    struct buffer  except = { 0 };
 
-    if (node->side.frozen_until_ms > node->sim->now_ms) {
-        sim_at(node->sim, event, node->side.frozen_until_ms);
-        return;
-    }
-    if (node->machine.state != MACHINE_READY || node->machine.session != node->bound_session)
-        return;                        /* when it is back: client_objects_resumed() */
     for (struct list *at = node->requests.next; at != &node->requests; at = at->next) {
         const struct client_request *request = CONTAINER(at, struct client_request, link);
         struct wire_id id = { request->gives_up != 0 ? request->gives_up : request->id };
@@ -69,10 +62,26 @@ fire_seen(struct sim_event *event)
     buffer_free(&except);
 }
 
+static void
+fire_seen(struct sim_event *event)
+{
+    struct client_node *node = CONTAINER(event, struct client_node, seen);
+
+    if (node->side.frozen_until_ms > node->sim->now_ms)
+        sim_at(node->sim, event, node->side.frozen_until_ms);
+    else if (node->machine.state == MACHINE_READY && node->machine.session == node->bound_session)
+        objects_seen(node);            /* else when it is back: client_objects_resumed() */
+}
+
+/* It may have been lost: said again, at times before the requests are asked again. */
 void
 client_objects_resumed(struct client_node *node)
 {
-    if (node->answered_max != 0)
+    if (node->answered_max == 0)
+        return;
+    if (sim_chance(node->sim, 500))
+        objects_seen(node);
+    else
         sim_at(node->sim, &node->seen, node->sim->now_ms);
 }
 
