@@ -247,6 +247,8 @@ step_task_finish(struct core *core, const struct step *step, const union wire_an
     effects_ack(step->fx, step->session->id, step->request, 0);
 }
 
+enum { FAULT_TEXT_BYTES = 320 };      /* kept of what a worker says of its fault */
+
 /* So much of it that a line of WHY has room for the rest. */
 static void
 worker_fault(struct core *core, struct worker *worker, struct slice why)

@@ -31,7 +31,6 @@ enum {
     RESULT_BLOCKS_MAX = 32,        /* offered to one RESULTS_GET */
     CHUNKS_MAX        = 8192,      /* of both streams of a lease: twice what whole ones need */
     FAULT_MS          = 2000,      /* a worker that cannot run anything is left alone so long */
-    FAULT_TEXT_BYTES  = 320,       /* kept of what it says about it */
     QUICK_US          = 20 * 1000, /* a finish below it widens the window of its worker ... */
     LONG_US           = 100 * 1000,/* ... one above it closes the window */
     CLASS_RESERVE_MS  = 1000,      /* a class that found no room for so long gets a reservation */
@@ -281,11 +280,9 @@ struct worker {
     int64_t          cpus_free_milli;
     uint64_t         mem_bytes, mem_free;
     struct stock     stock[RESOURCES_MAX];
-    uint32_t         stock_count;
     struct name     *labels[LABELS_MAX];
-    uint32_t         label_count;
     struct name     *queues[QUEUES_MAX];
-    uint32_t         queue_count;
+    uint32_t         stock_count, label_count, queue_count;
     struct name    **functions;    /* that it can call */
     uint32_t         function_count, function_capacity;
     uint32_t         window, allowance;
@@ -369,6 +366,7 @@ struct core {
     struct wait *wait_hint;        /* the one that came back last */
     struct list *settle_at;        /* the lane link to be looked at next */
     struct did  *did;              /* the fact being applied: object.c */
+    uint64_t     work;             /* core_work() */
     const struct object *deciding; /* the object of the decide that runs */
     struct buffer bodies_gone, loose_news; /* u64 owners; u64 owner, u64 gone: by objects_settle */
     uint64_t     loose_last;       /* owners given to transient objects in this epoch */

@@ -196,7 +196,8 @@ answer(struct history *h, enum wire_outcome outcome, bool back)
     token = h->leases[h->lease_first++];
     if (back) {
         say(h, &h->worker, MSG_TYPE_TASK_RETURN,
-            (union wire_any){ .task_return = { token, RETURN_NOT_STARTED, slice_text("no table") } });
+            (union wire_any){ .task_return = { token, RETURN_NOT_STARTED,
+                                               slice_text("no table") } });
         return;
     }
     say(h, &h->worker, MSG_TYPE_RESULT_CHUNK,
