@@ -5,7 +5,8 @@ from multiprocessing import Process
 from multiprocessing.connection import Client, Listener
 from multiprocessing.pool import ThreadPool
 
-COMMANDS = ["echo hello", "seq 1000000", "echo oops >&2; exit 3", "kill -TERM $$", "cat /nowhere/at/all"]
+COMMANDS = ["echo hello", "seq 1000000", "echo oops >&2; exit 3", "kill -TERM $$",
+            "cat /nowhere/at/all"]
 
 
 def serve(connection):

@@ -12,7 +12,8 @@ MUSTER_FUNCTION(add)
 
     example_join(call);
     CHECK(muster_lock_open(session, &lock_name, CALL_MS, &lock, &error));
-    CHECK(muster_value_open(session, &value_name, MUSTER_INTEGER, NULL, 0, CALL_MS, &value, &error));
+    CHECK(muster_value_open(session, &value_name, MUSTER_INTEGER, NULL, 0, CALL_MS, &value,
+                            &error));
     for (int i = 0; i < TIMES; i++) {
         CHECK(muster_lock_acquire(lock, MUSTER_FOREVER, NULL, &error));
         CHECK(muster_value_get_integer(value, CALL_MS, &balance, &error));
@@ -32,7 +33,8 @@ main(int argc, char **argv)
     int64_t                  balance = 0;
 
     example_begin(argv[argc - 1]);
-    CHECK(muster_value_open(session, &value_name, MUSTER_INTEGER, NULL, 0, CALL_MS, &value, &error));
+    CHECK(muster_value_open(session, &value_name, MUSTER_INTEGER, NULL, 0, CALL_MS, &value,
+                            &error));
     for (int i = 0; i < PROCESSES; i++)
         processes[i] = example_start("adder", "add", "");
     for (int i = 0; i < PROCESSES; i++)

@@ -51,7 +51,8 @@ main(int argc, char **argv)
 
     CHECK(muster_pool_submit(pool, "square", "-1", 2, CALL_MS, &future, &error));
     if (muster_future_result(future, CALL_MS, &result, &error) == MUSTER_ERR_REMOTE)
-        printf("get: %s\n", strstr(error.detail, "-1 is negative") ? "-1 is negative" : error.detail);
+        printf("get: %s\n", strstr(error.detail, "-1 is negative") ? "-1 is negative"
+                                                                  : error.detail);
     muster_future_free(future);
 
     CHECK(muster_pool_submit(pool, "square", "5", 1, CALL_MS, &future, &error));

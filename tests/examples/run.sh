@@ -16,18 +16,25 @@ nothing_left() {
     [ -z "$(find "$TMPDIR" "$XDG_RUNTIME_DIR" -mindepth 1)" ] && ! pgrep -f "$TMPDIR|$XDG_RUNTIME_DIR"
 }
 
+nothing_found() {
+    ! cat "$tmp"/sanitizer.* >>"$tmp/$name.log" 2>/dev/null || fail "a sanitizer found something"
+}
+
 # prints_the_same COMMAND...: output kept as that of a started program, for the logs of a failure.
 prints_the_same() {
-    "$@" >"$tmp/out" 2>"$tmp/$name.log" || fail "$*: status $?"
+    local status=0
+    timeout 90 "$@" >"$tmp/out" 2>"$tmp/$name.log" || status=$?
+    nothing_found
+    [ "$status" = 0 ] || fail "$*: status $status"
     diff -u "$here/$name.out" "$tmp/out" >>"$tmp/$name.log" || fail "$* prints something else"
     eventually 20 "nothing is left of $*" nothing_left
+    nothing_found
 }
 
 story "$name.c prints $name.out"
 module=$built/$name.so
 [ -e "$module" ] || module=
 prints_the_same "$built/$name" ${module:+"$module"}
-cat "$tmp"/sanitizer.* >>"$tmp/$name.log" 2>/dev/null && fail "a sanitizer found something"
 
 if command -v python3 >/dev/null; then
     story "$name.py prints the same"
