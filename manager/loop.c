@@ -117,6 +117,7 @@ loop_turn(struct loop *loop, struct effects *done, struct muster_error *error)
     core_space(loop->core, store_space_low(loop->store));
     core_turn(loop->core, clock_now_ms(), clock_unix_ms(), fx);
     loop->steps = 0;
+    loop->turn_work = core_work(loop->core);
     durable = loop_durable(fx) || checkpoint;
     if (durable) {
         loop->turn = loop_submit(loop, fx, checkpoint);

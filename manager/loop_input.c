@@ -116,7 +116,8 @@ loop_step(struct loop *loop, uint64_t now_ms, uint64_t peer, const struct wire_m
             return err;
     }
 
-    if (loop_answers(loop->gathering) - loop->frame_begin > LOOP_FRAME_ANSWERS_MAX)
+    if (loop_answers(loop->gathering) - loop->frame_begin > LOOP_FRAME_ANSWERS_MAX ||
+        core_work(loop->core) - loop->frame_work > LOOP_FRAME_WORK_MAX)
         return error_set(error, MUSTER_ERR_BUSY, "one frame asks for too much; ask again");
 
     from = loop_from(&admitted);
@@ -180,6 +181,7 @@ loop_frame(struct loop *loop, uint64_t now_ms, const struct link_peer *from, str
         return;
     }
     loop->frame_begin = loop_answers(loop->gathering);
+    loop->frame_work = core_work(loop->core);
     err = wire_frame_open(bytes, &frame);
     while (!err) {
         err = wire_frame_next(&frame, &message);
@@ -195,6 +197,7 @@ loop_frame(struct loop *loop, uint64_t now_ms, const struct link_peer *from, str
         error_set(&error, MUSTER_ERR_INVALID, "the frame does not follow the protocol");
         loop_refuse(loop, now_ms, from->peer, 0, MUSTER_ERR_INVALID, &error);
     }
+    admit_work(loop->admit, from->peer, core_work(loop->core) - loop->frame_work);
     loop_address(loop->gathering, first, from->peer);
 }
 
@@ -207,6 +210,7 @@ loop_receive(struct loop *loop)
 
     while (!loop->stopping && loop->steps < LOOP_TURN_STEPS_MAX &&
            loop->gathering->arena.bytes < LOOP_TURN_BYTES_MAX &&
+           core_work(loop->core) - loop->turn_work < LOOP_TURN_WORK_MAX &&
            link_server_receive(loop->link, &from, &bytes))
         loop_frame(loop, now_ms, &from, bytes);
 }

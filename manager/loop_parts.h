@@ -20,6 +20,10 @@ enum {
     LOOP_TURN_BYTES_MAX = 16 * 1024 * 1024,
     /* Answers that one frame may ask for: requests are small, answers are not. */
     LOOP_FRAME_ANSWERS_MAX = 8 * 1024 * 1024,
+    /* Work (core_work) that one frame may make, and a turn, which takes no more
+     * frames then: others want their answers. */
+    LOOP_FRAME_WORK_MAX = 4 * 1000 * 1000,
+    LOOP_TURN_WORK_MAX = 8 * 1000 * 1000,
 };
 
 enum loop_source { LOOP_LINK, LOOP_STORE, LOOP_SIGNAL, LOOP_LIFELINE };
@@ -40,6 +44,8 @@ struct loop {
     uint64_t             turn;          /* its number */
     uint32_t             steps;         /* taken by the gathering turn */
     uint64_t             frame_begin;   /* loop_answers() when the frame at hand came */
+    uint64_t             frame_work;    /* core_work() then, and when the turn began */
+    uint64_t             turn_work;
     uint64_t             started_ms;
     uint32_t             connections_max;
     int                  epoll_fd;

@@ -23,6 +23,7 @@ struct peer {
     char         **queues;     /* NULL = every queue */
     struct budget  messages;
     struct budget  bytes;
+    uint64_t       work;       /* done and not paid by time yet */
     uint64_t       refilled_ms;
     uint32_t       retry_ms;   /* told with the last BUSY */
 };
@@ -259,22 +260,55 @@ budget_take(struct budget *budget, uint64_t amount)
     budget->left -= amount * 1000 < budget->left ? amount * 1000 : budget->left;
 }
 
-static bool
-peer_can_afford(struct peer *peer, uint64_t now_ms, size_t bytes)
+/* Milliseconds until the peer may make more work; 0 = now. */
+static uint64_t
+work_wait_ms(const struct peer *peer, uint16_t type)
 {
-    uint64_t messages_ms, bytes_ms;
+    bool of_objects = type >= MSG_TYPE_OBJECT_OPEN && type <= MSG_TYPE_OBJECT_LIST_GET;
+
+    if (!of_objects || peer->work <= ADMIT_WORK_PER_S)
+        return 0;
+    return (peer->work - ADMIT_WORK_PER_S) * 1000 / ADMIT_WORK_PER_S + 1;
+}
+
+void
+admit_work(struct admit *admit, uint64_t number, uint64_t work)
+{
+    struct peer *peer = peer_of(admit, number);
+    uint64_t     most = (uint64_t)ADMIT_WORK_PER_S * (ADMIT_WORK_OWED_S + 1);
+
+    if (peer != NULL)
+        peer->work = work < most - peer->work ? peer->work + work : most;
+}
+
+static void
+work_refill(struct peer *peer, uint64_t elapsed_ms)
+{
+    uint64_t paid = elapsed_ms < UINT32_MAX ? elapsed_ms * (ADMIT_WORK_PER_S / 1000) : UINT64_MAX;
+
+    peer->work -= paid < peer->work ? paid : peer->work;
+}
+
+static bool
+peer_can_afford(struct peer *peer, uint64_t now_ms, uint16_t type, size_t bytes)
+{
+    uint64_t messages_ms, bytes_ms, work_ms;
 
     if (peer->role == ROLE_WORKER)
         return true;
     if (now_ms > peer->refilled_ms) {
         budget_refill(&peer->messages, now_ms - peer->refilled_ms);
         budget_refill(&peer->bytes, now_ms - peer->refilled_ms);
+        work_refill(peer, now_ms - peer->refilled_ms);
         peer->refilled_ms = now_ms;
     }
     messages_ms = budget_wait_ms(&peer->messages, 1);
     bytes_ms = budget_wait_ms(&peer->bytes, bytes);
-    if (messages_ms > 0 || bytes_ms > 0) {
+    work_ms = work_wait_ms(peer, type);
+    if (messages_ms > 0 || bytes_ms > 0 || work_ms > 0) {
         peer->retry_ms = (uint32_t)(messages_ms > bytes_ms ? messages_ms : bytes_ms);
+        if (work_ms > peer->retry_ms)
+            peer->retry_ms = (uint32_t)work_ms;
         return false;
     }
     budget_take(&peer->messages, 1);
@@ -308,7 +342,7 @@ peer_check(struct peer *peer, uint64_t now_ms, uint16_t type, size_t bytes,
         return error_set(error, MUSTER_ERR_STATE, "this connection has said HELLO already");
     if (type != MSG_TYPE_HELLO && peer->session == 0)
         return error_set(error, MUSTER_ERR_SESSION, "there is no session; say HELLO first");
-    if (!peer_can_afford(peer, now_ms, bytes))
+    if (!peer_can_afford(peer, now_ms, type, bytes))
         return error_set(error, MUSTER_ERR_BUSY, "too much at once; go on in %u ms",
                          peer->retry_ms);
     return MUSTER_OK;

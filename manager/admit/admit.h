@@ -9,8 +9,10 @@
  * 2. A peer has at most one session and a session at most one peer.
  * 3. What a peer sends is never believed about who it is: role, user, address
  *    and queues come from its key.
- * 4. Every peer has a budget of messages and bytes that refills with time.
- *    Workers are exempt from it: results go before submissions.
+ * 4. Every peer has a budget of messages, bytes and work that refills with time.
+ *    Workers are exempt from it: results go before submissions.  Work is known
+ *    when it is done: a peer that made too much of it owes it, and may send
+ *    nothing about shared objects until that is paid.
  * 5. Every call costs O(1).
  */
 #ifndef ADMIT_H
@@ -24,6 +26,8 @@ struct admit;
 enum {
     ADMIT_MESSAGES_PER_S = 250000,
     ADMIT_BYTES_PER_S    = 512 * MIB,
+    ADMIT_WORK_PER_S     = 50 * 1000 * 1000,   /* half of what a processor gets through */
+    ADMIT_WORK_OWED_S    = 5,                  /* so long at most it waits for one request */
 };
 
 struct admit_config {
@@ -84,6 +88,8 @@ muster_err admit_check(struct admit *admit, uint64_t now_ms, uint64_t peer, uint
                        size_t bytes, struct admit_from *from_out, struct muster_error *error);
 /* When a peer that is over its budget may go on, for ERROR.retry_after_ms. */
 uint32_t   admit_retry_ms(const struct admit *admit, uint64_t peer);
+/* What it sent just now made so much work (core_work). */
+void       admit_work(struct admit *admit, uint64_t peer, uint64_t work);
 /* May its key serve all queues of this JOIN?  None named means "default".
  * Errors: DENIED (names the queue and what is allowed). */
 muster_err admit_check_join(const struct admit *admit, uint64_t peer,

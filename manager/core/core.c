@@ -382,6 +382,13 @@ core_epoch(const struct core *core)
     return core->epoch;
 }
 
+uint64_t
+core_work(const struct core *core)
+{
+    assert(core != NULL);
+    return core->work;
+}
+
 bool
 core_stopping(const struct core *core)
 {

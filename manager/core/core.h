@@ -83,6 +83,10 @@ uint64_t core_wake_ms(const struct core *core);
 uint64_t core_epoch(const struct core *core);
 /* Counts the starts of this manager. */
 uint64_t core_epoch(const struct core *core);
+/* Work that requests made beyond their own size since the start: items that were
+ * searched, sorted, moved, waits that were looked at; about 10 ns each.  The loop
+ * bounds it per frame and turn. */
+uint64_t core_work(const struct core *core);
 /* A client asked for SHUTDOWN. */
 bool core_stopping(const struct core *core);
 

@@ -63,6 +63,7 @@ struct dict {
     bool               watched;    /* once, in this life of the manager */
     uint64_t           log_from;   /* all changes above this version are in the log */
     struct list        log;        /* struct change, oldest first; empty until it is watched */
+    struct map         log_keys;   /* hash -> the newest change of it */
     size_t             log_bytes;
 };
 
@@ -95,9 +96,9 @@ void dict_note(struct dict *dict, struct slice key);     /* ... each key that it
 void dict_note_all(struct dict *dict);                   /* too many to tell */
 void dict_watch(struct dict *dict);
 /* The keys (of this one, unless it is empty) that changed behind `version`, which is
- * at least log_from, each once, into the block. */
-void dict_changes(const struct dict *dict, uint64_t version, struct slice key,
-                  struct wire_block *block);
+ * at least log_from, each once, into the block.  Returns how many changes it looked at. */
+uint32_t dict_changes(const struct dict *dict, uint64_t version, struct slice key,
+                      struct wire_block *block);
 
 /* Hooks of the noun. */
 void     dict_put(const struct core *core, const struct object *object, struct buffer *out);

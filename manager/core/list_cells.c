@@ -1,7 +1,7 @@
 /* list_cells.c - see list_cells.h */
 #include "list_cells.h"
 
-enum { CELLS_CAPACITY_MIN = 8 };
+enum { CELLS_CAPACITY_MIN = 8, MOVED_PER_WORK = 32 };
 
 struct cells *
 cells_new(void)
@@ -90,6 +90,7 @@ move_front(struct core *core, struct object *object, uint32_t at, uint32_t remov
     uint32_t      place = cells->place + removed - added;
     uint32_t      lowest = place < cells->place ? place : cells->place;
 
+    object_work(core, at / MOVED_PER_WORK);
     memmove(slots + head, slots + cells->head, at * sizeof(*slots));
     places_dirty(core, object, lowest, cells->place + at + removed);
     cells->head = head;
@@ -105,6 +106,7 @@ move_back(struct core *core, struct object *object, uint32_t at, uint32_t remove
     uint32_t      left = cells->count - at - removed;
     uint32_t      longest = at + left + (removed > added ? removed : added);
 
+    object_work(core, left / MOVED_PER_WORK);
     memmove(first + added, first + removed, left * sizeof(*first));
     places_dirty(core, object, cells->place + at, cells->place + longest);
 }

@@ -15,6 +15,7 @@
 #include "sync.h"
 
 enum { WATCHERS };                 /* the lane of WATCH */
+enum { COPY_WORK = 32 };           /* to copy one entry */
 enum { ITEMS_KEYS = 1, ITEMS_VALUES = 2, ITEMS_BOTH = 3 };
 enum { CAS_EXPECTED_REFERS = 1, CAS_NEW_REFERS = 2 };
 
@@ -344,6 +345,7 @@ apply_copy(struct core *core, struct object *object, const struct act *act,
 
     if (object->transient || session == NULL)
         return false;
+    object_work(core, dict_of(object)->count * (uint64_t)COPY_WORK);
     copy = object_make(core, object->noun, session->user, false, 0, 0);
     object_tie(core, copy, act->session);
     while ((entry = dict_next(dict_of(object), &slot)) != NULL)
@@ -411,7 +413,7 @@ decide_watch(struct core *core, struct object *object, const struct act *act, st
         v->answer.c = 1;
         return;
     }
-    dict_changes(dict, act->a, act->key, &block.block);
+    object_work(core, 2 * dict_changes(dict, act->a, act->key, &block.block));
     if (block.block.count == 0) {
         verdict_wait(v, WATCHERS, MUSTER_ERR_TIMEOUT);
         return;

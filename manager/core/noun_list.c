@@ -13,6 +13,8 @@
 
 #include <stdio.h>
 
+enum { WORK_BYTES = 128, SORT_WORK = 16 };      /* compared in one unit; to sort one item */
+
 static const struct cells *
 cells_of(const struct object *object)
 {
@@ -59,14 +61,24 @@ range_of(const struct cells *cells, uint64_t start, uint64_t stop)
     return (struct range){ first, end > first ? end - first : 0 };
 }
 
+/* To compare one item with this value. */
+static uint64_t
+list_work(struct slice value)
+{
+    return 1 + value.bytes / WORK_BYTES;
+}
+
 /* The first item of first .. end-1 that is equal; UINT32_MAX: none. */
 static uint32_t
-find(const struct cells *cells, struct range range, const struct act *act)
+find(struct core *core, const struct cells *cells, struct range range, const struct act *act)
 {
-    for (uint32_t i = range.first; i < range.first + range.count; i++)
-        if (cell_equals(*cells_at(cells, i), act->value, act->is_reference))
-            return i;
-    return UINT32_MAX;
+    uint32_t end = range.first + range.count;
+    uint32_t at = range.first;
+
+    while (at < end && !cell_equals(*cells_at(cells, at), act->value, act->is_reference))
+        at++;
+    object_work(core, (at - range.first) * list_work(act->value));
+    return at < end ? at : UINT32_MAX;
 }
 
 /* ---- refusals ---- */
@@ -315,9 +327,8 @@ static void
 decide_remove(struct core *core, struct object *object, const struct act *act, struct verdict *v)
 {
     const struct cells *cells = cells_of(object);
-    uint32_t            index = find(cells, (struct range){ 0, cells->count }, act);
+    uint32_t            index = find(core, cells, (struct range){ 0, cells->count }, act);
 
-    (void)core;
     if (index == UINT32_MAX) {
         refuse_missing(v, object);
         return;
@@ -388,6 +399,7 @@ apply_reverse(struct core *core, struct object *object, const struct act *act,
     const struct cells *cells = cells_of(object);
 
     (void)act, (void)answer;
+    object_work(core, cells->count);
     for (uint32_t i = 0; i < cells->count / 2; i++) {
         struct cell **a = cells_at(cells, i), **b = cells_at(cells, cells->count - 1 - i);
         struct cell  *kept = *a;
@@ -405,11 +417,11 @@ decide_sort(struct core *core, struct object *object, const struct act *act, str
     const struct cells *cells = cells_of(object);
     uint32_t            wrong;
 
-    (void)core;
     if (act->a >= SORT_KINDS || act->b > 1) {
         verdict_error(v, object, MUSTER_ERR_INVALID, "no such order");
         return;
     }
+    object_work(core, (cells->count + object->bytes / WORK_BYTES) * SORT_WORK);
     wrong = list_sort_check(cells, (enum list_sort)act->a);
     if (wrong != UINT32_MAX)
         verdict_error(v, object, MUSTER_ERR_TYPE, "item %u cannot be sorted so: %s", wrong,
@@ -452,9 +464,9 @@ decide_get(struct core *core, struct object *object, const struct act *act, stru
 static void
 decide_index(struct core *core, struct object *object, const struct act *act, struct verdict *v)
 {
-    uint32_t index = find(cells_of(object), range_of(cells_of(object), act->a, act->b), act);
+    uint32_t index = find(core, cells_of(object), range_of(cells_of(object), act->a, act->b),
+                          act);
 
-    (void)core;
     if (index == UINT32_MAX) {
         refuse_missing(v, object);
         return;
@@ -468,7 +480,7 @@ decide_count(struct core *core, struct object *object, const struct act *act, st
 {
     const struct cells *cells = cells_of(object);
 
-    (void)core;
+    object_work(core, cells->count * list_work(act->value));
     v->kind = VERDICT_ANSWER;
     for (uint32_t i = 0; i < cells->count; i++)
         v->answer.a += cell_equals(*cells_at(cells, i), act->value, act->is_reference);

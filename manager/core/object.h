@@ -24,8 +24,9 @@
  *    again.  A lane is FIFO; a wait that was parked with its session's
  *    connection takes its old place when it is asked for again.  Whoever may
  *    have to wait queues behind those that do (lane_busy): nobody overtakes.
- * 7. Cost: one map look-up for the tie, then the noun's own.  Nothing scans
- *    sessions, objects or waits.
+ * 7. Cost: one map look-up for the tie, then the noun's own.  What looks at more
+ *    than its own request brings counts it with object_work(): the loop stops
+ *    those who ask for too much of it.
  */
 #ifndef OBJECT_H
 #define OBJECT_H
@@ -300,6 +301,13 @@ void object_fact(struct core *core, struct object *object, const struct act *act
                  struct effects *fx);
 /* noun->tick at this time by the wall clock; 0: never.  Nothing in a replay. */
 void object_alarm(struct core *core, struct object *object, uint64_t unix_ms);
+/* So many items were looked at or moved. */
+static inline void
+object_work(struct core *core, uint64_t items)
+{
+    core->work += items;
+}
+
 static inline struct wait *
 lane_first(const struct object *object, uint32_t lane)
 {

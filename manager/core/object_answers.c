@@ -13,6 +13,8 @@
  */
 #include "object.h"
 
+enum { KEPT_PER_WORK = 2 };      /* answers that are moved, or passed, in one unit */
+
 /* ---- the array ---- */
 
 static struct kept *
@@ -99,6 +101,7 @@ kept_add(struct core *core, struct session *session, const struct kept *kept)
     }
     base_grow((void **)&session->kept, &session->kept_capacity, used + 1, sizeof(*place));
     place = &session->kept[session->kept_head + at];
+    object_work(core, (session->kept_count - at) / KEPT_PER_WORK);
     memmove(place + 1, place, (session->kept_count - at) * sizeof(*place));
     *place = *kept;
     session->kept_count++;
@@ -128,6 +131,7 @@ kept_remove(struct core *core, struct session *session, struct kept *kept)
 
     kept_release(core, session, kept);
     session->kept_count--;
+    object_work(core, (session->kept_count - at) / KEPT_PER_WORK);
     if (at == 0)
         session->kept_head++;
     else
@@ -225,6 +229,7 @@ answer_undone(struct core *core, struct session *session, uint64_t request)
 void
 session_untie(struct core *core, struct session *session, struct object *object)
 {
+    object_work(core, session->kept_count / KEPT_PER_WORK);
     for (uint32_t i = 0; i < session->kept_count; i++) {
         struct kept *kept = kept_at(session, i);
 

@@ -7,6 +7,11 @@
 #include "object.h"
 #include "parse.h"
 
+enum {
+    LIST_WORK = 4,                 /* to look at one object for a list */
+    TIE_BYTES = 128,               /* of a tie and its place in the map */
+};
+
 /* ---- OPEN ---- */
 
 static void
@@ -75,7 +80,8 @@ step_may_keep(struct core *core, const struct step *step)
 static uint64_t
 objects_bytes_held(const struct core *core)
 {
-    return core->object_bytes + core->wait_bytes + core->answer_bytes;
+    return core->object_bytes + core->wait_bytes + core->answer_bytes +
+           core->ties.count * TIE_BYTES;
 }
 
 static bool
@@ -102,7 +108,7 @@ open_old(struct core *core, const struct step *step, struct object *object)
     struct record record = { .type = RECORD_TYPE_OBJECT_TIED };
 
     if (!object_tied(core, step->session->id, object)) {
-        if (!step_may_keep(core, step))
+        if (!step_may_keep(core, step) || !step_may_grow(core, step, TIE_BYTES))
             return;
         record.object_tied = (struct record_object_tied){ object->id, step->session->id,
                                                           step->request };
@@ -315,9 +321,21 @@ do_allowed(struct core *core, const struct step *step, const struct object *obje
     return !verb_grows[m->verb] || step_may_grow(core, step, bytes);
 }
 
+/* Waits have a limit of their own as large as that of all content: who waits for
+ * something to become free must be able to when all is full. */
 static bool
-do_may_wait(struct core *core, const struct step *step)
+do_may_wait(struct core *core, const struct step *step, const struct act *act)
 {
+    uint64_t bytes = core->wait_bytes + sizeof(struct wait) + act->key.bytes + act->value.bytes;
+
+    if (bytes > core->config.object_bytes_max) {
+        core->counters.refused++;
+        effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_BUSY,
+                      "requests that wait hold %llu bytes, the manager's limit is %llu",
+                      (unsigned long long)core->wait_bytes,
+                      (unsigned long long)core->config.object_bytes_max);
+        return false;
+    }
     if (step->session->wait_map.count < core->config.waits_per_session_max)
         return true;
     core->counters.refused++;
@@ -340,7 +358,7 @@ do_wait(struct core *core, const struct step *step, struct object *object, const
         effects_error(step->fx, step->session->id, step->request, v->error, "%s", v->text);
         return;
     }
-    if (!do_may_wait(core, step))
+    if (!do_may_wait(core, step, act))
         return;
     if (v->kind == VERDICT_ENTER)
         verdict_record(core, object, v, step->fx);
@@ -438,6 +456,7 @@ step_object_list(struct core *core, const struct step *step, const union wire_an
          m->name.bytes == 0 && i < core->object_order.count; i++) {
         const struct object *object = object_find(core, order_at(&core->object_order, i));
 
+        object_work(core, LIST_WORK);
         if (!list_wants(object, m))
             continue;
         if (count == LIST_ITEMS_MAX || items.bytes > BLOCK_BYTES_MAX) {

@@ -14,6 +14,8 @@
  */
 #include "object.h"
 
+enum { SETTLE_WORK = 10 };         /* to decide once more about one that waits */
+
 /* ---- lanes ---- */
 
 static void
@@ -55,8 +57,8 @@ lane_enter(struct core *core, struct wait *wait, struct object *host, uint32_t l
         at = hint != NULL && hint->host == host && hint->lane == lane && hint->place < wait->place
                  ? &hint->lane_link
                  : ring->next;
-        while (CONTAINER(at, struct wait, lane_link)->place < wait->place)
-            at = at->next;
+        for (; CONTAINER(at, struct wait, lane_link)->place < wait->place; at = at->next)
+            object_work(core, 1);
         core->wait_hint = wait;
     }
     list_append(at, &wait->lane_link);      /* in front of it */
@@ -292,11 +294,22 @@ session_waits_close(struct core *core, struct session *session, struct object *o
 {
     struct buffer names = { 0 };
 
-    for (struct list *at = session->waits.next; at != &session->waits; at = at->next) {
-        const struct wait *wait = CONTAINER(at, struct wait, session_link);
+    if (object->waiting <= session->wait_map.count) {
+        object_work(core, object->waiting);
+        for (struct list *at = object->waits.next; at != &object->waits; at = at->next) {
+            const struct wait *wait = CONTAINER(at, struct wait, object_link);
 
-        if (wait->object == object)
-            waits_name(wait, &names);
+            if (wait->session == session)
+                waits_name(wait, &names);
+        }
+    } else {
+        object_work(core, session->wait_map.count);
+        for (struct list *at = session->waits.next; at != &session->waits; at = at->next) {
+            const struct wait *wait = CONTAINER(at, struct wait, session_link);
+
+            if (wait->object == object)
+                waits_name(wait, &names);
+        }
     }
     waits_close(core, &names, fx);
 }
@@ -403,6 +416,7 @@ settle_wait(struct core *core, struct wait *wait, struct effects *fx)
         wait_refuse(core, wait, MUSTER_ERR_CLOSED, fx);
         return false;
     }
+    object_work(core, SETTLE_WORK);
     verdict_ask(core, wait->object, &wait->act, &v);
     if (v.kind == VERDICT_ENTER) {
         wait->entered = true;

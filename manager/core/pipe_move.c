@@ -125,6 +125,7 @@ pipe_decide_send(struct core *core, struct object *object, const struct act *act
 struct walk {
     const struct list *ring, *wait;      /* SENDs that wait */
     const struct list *pile, *left;      /* what others left */
+    uint32_t           steps;
 };
 
 static struct walk
@@ -141,7 +142,7 @@ walk_begin(const struct object *object, const struct flow *flow, unsigned end)
 static const struct wait *
 walk_wait(struct walk *walk, uint64_t number)
 {
-    for (; walk->wait != walk->ring; walk->wait = walk->wait->next) {
+    for (; walk->wait != walk->ring; walk->wait = walk->wait->next, walk->steps++) {
         const struct wait *wait = CONTAINER(walk->wait, struct wait, lane_link);
 
         if (wait->act.b == number)
@@ -152,6 +153,7 @@ walk_wait(struct walk *walk, uint64_t number)
     for (const struct list *link = walk->wait; link != walk->ring; link = link->next) {
         const struct wait *wait = CONTAINER(link, struct wait, lane_link);
 
+        walk->steps++;
         if (wait->act.b == number)
             return wait;
     }
@@ -163,7 +165,7 @@ walk_take(struct walk *walk, uint64_t number, struct slice *value_out, uint64_t 
 {
     const struct wait *wait;
 
-    for (; walk->left != walk->pile; walk->left = walk->left->next) {
+    for (; walk->left != walk->pile; walk->left = walk->left->next, walk->steps++) {
         const struct left *left = CONTAINER(walk->left, struct left, link);
 
         if (left->number > number)
@@ -274,6 +276,7 @@ receive_gather(struct core *core, const struct object *object, const struct act 
         write_u64(&core->scratch, whole);
         buffer_append(&core->scratch2, &value, sizeof(value));
     }
+    object_work(core, walk.steps);
     return count;
 }
 
@@ -331,11 +334,13 @@ pipe_decide_poll(struct core *core, struct object *object, const struct act *act
     struct walk        walk = walk_begin(object, &pipe->flows[from], from);
     struct slice       value;
     uint64_t           whole;
+    bool               there;
 
-    (void)core;
     if (!receive_check(object, act, v))
         return;
-    if (!walk_take(&walk, act->b, &value, &whole)) {
+    there = walk_take(&walk, act->b, &value, &whole);
+    object_work(core, walk.steps);
+    if (!there) {
         receive_nothing(object, act, v);
         if (v->kind == VERDICT_WAIT)
             return;

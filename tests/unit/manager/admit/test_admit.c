@@ -278,6 +278,47 @@ test_budget(void **state)
     admit_free(admit);
 }
 
+struct work_case {
+    const char *story;
+    uint64_t    peer;
+    uint64_t    work;          /* made at t = 0 */
+    uint64_t    then_ms;       /* this message at this time ... */
+    uint16_t    type;
+    muster_err  err;           /* ... is answered so */
+    uint32_t    retry_ms;
+};
+
+static const struct work_case works[] = {
+    { "a second's worth at once", 2, ADMIT_WORK_PER_S, 0, MSG_TYPE_OBJECT_DO, MUSTER_OK, 0 },
+    { "more of it waits", 2, 2 * (uint64_t)ADMIT_WORK_PER_S, 0, MSG_TYPE_OBJECT_DO,
+      MUSTER_ERR_BUSY, 1001 },
+    { "a part of the wait is not enough", 2, 2 * (uint64_t)ADMIT_WORK_PER_S, 600,
+      MSG_TYPE_OBJECT_LIST_GET, MUSTER_ERR_BUSY, 401 },
+    { "all of it is", 2, 2 * (uint64_t)ADMIT_WORK_PER_S, 1000, MSG_TYPE_OBJECT_DO, MUSTER_OK, 0 },
+    { "a debt has an end", 2, UINT64_MAX, 1000 * ADMIT_WORK_OWED_S, MSG_TYPE_OBJECT_DO,
+      MUSTER_OK, 0 },
+    { "signs of life pass", 2, UINT64_MAX, 0, MSG_TYPE_BEAT, MUSTER_OK, 0 },
+    { "an admin has one, too", 3, UINT64_MAX, 0, MSG_TYPE_OBJECT_OPEN, MUSTER_ERR_BUSY,
+      1000 * ADMIT_WORK_OWED_S + 1 },
+};
+
+static void
+test_work(void **state)
+{
+    const struct work_case *c = *state;
+    struct admit           *admit = admit_made(0, 0);
+    struct admit_from       from;
+
+    assert_int_equal(admit_bind(admit, c->peer, 50), 0);
+    admit_work(admit, c->peer, c->work / 2);
+    admit_work(admit, c->peer, c->work - c->work / 2);
+    admit_work(admit, 99, c->work);                     /* nobody */
+    assert_int_equal(admit_check(admit, c->then_ms, c->peer, c->type, 16, &from, NULL), c->err);
+    if (c->err != MUSTER_OK)
+        assert_int_equal(admit_retry_ms(admit, c->peer), c->retry_ms);
+    admit_free(admit);
+}
+
 int
 main(void)
 {
@@ -292,6 +333,7 @@ main(void)
     failed = STORIES("who may send what", types, test_type);
     failed += STORIES("which queues a worker may serve", joins, test_join);
     failed += STORIES("how much at once", budgets, test_budget);
+    failed += STORIES("how much work", works, test_work);
     failed += cmocka_run_group_tests_name("peers and sessions", others, NULL, NULL);
     return failed;
 }
