@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "buffer.h"
 #include "log.h"
 
-enum { CLI_TEXT_BYTES = 4096, CLI_STDOUT_BYTES = 256 * 1024 };
+enum { CLI_TEXT_BYTES = 4096, CLI_STDOUT_BYTES = 256 * 1024, CLI_TWICE_MS = 300 };
 
 static const struct option cli_option_rows[] = {
     { 0, "connect", "ADDRESS", OPTION_TEXT, offsetof(struct cli, address), 0,
@@ -244,14 +245,29 @@ cli_usage(const char *command, const char *format, ...)
 
 /* ---- interruption ---- */
 
+/* Safe in a signal handler. */
+static uint64_t
+cli_signal_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void
 cli_on_interrupt(int signal_number)
 {
+    static uint64_t first_ms;
     static const char     farewell[] = "muster: leaving at once\n";
     static const uint64_t one = 1;
     ssize_t               written;
 
     (void)signal_number;
+    /* timeout(1), and shells that pass a signal on, send the one that we have got. */
+    if (cli_interrupts > 0 && cli_signal_ms() - first_ms < CLI_TWICE_MS)
+        return;
+    first_ms = cli_signal_ms();
     if (cli_interrupts++ > 0) {
         written = write(STDERR_FILENO, farewell, sizeof(farewell) - 1);
         _exit(EXIT_INTERRUPTED);

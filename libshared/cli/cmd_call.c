@@ -350,9 +350,9 @@ const struct command command_call = {
     .summary = "call a function of a task module on some worker",
     .text =
         "Runs FUNCTION of a task module (see <muster/function.h>) on a worker that has it, and "
-        "writes its result to standard output as it is. `-` takes the argument, at most 64 KiB, from "
-        "standard input. Without a manager a private worker on this machine loads the modules "
-        "named with --module.",
+        "writes its result to standard output as it is. `-` takes the argument, at most "
+        "64 KiB, from standard input. Without a manager a private worker on this machine loads "
+        "the modules named with --module.",
     .groups = call_groups,
     .examples = call_examples,
     .exits = call_exits,

@@ -142,6 +142,12 @@ check "the command is gone" none_marked
 status_of 0 muster queue get jobs
 equal "the item" "$out" y
 
+story "queue work: timeout(1), which tells it twice, is one interruption"
+check "put" muster queue put jobs z
+status_of 124 timeout 1 muster queue work jobs --delay 1ms -- bash -c 'exec sleep '"$MARK"
+status_of 0 muster queue get jobs --timeout 1
+equal "the item" "$out" z
+
 story "queue work: ends when the queue is shut down and empty"
 muster queue put jobs a b && muster queue shutdown jobs
 status_of 0 muster queue work jobs -- cat
