@@ -148,6 +148,34 @@ put_greedy(struct buffer *out)
     wire_frame_end(out, FRAME_MESSAGES_MAX);
 }
 
+enum { SORTER_EXTENDS = 6, SORTER_SORTS = 1500 };
+
+/* A list, and small requests that each cost as much as it is long. */
+static void
+put_sorter(struct buffer *out)
+{
+    const union wire_any hello = { .hello = { .version_min = 1, .version_max = 1, .secret = 1 } };
+    const union wire_any open = { .object_open = { .noun = NOUN_LIST } };
+    union wire_any       extend = { .object_do = { .object = 1, .verb = VERB_LIST_EXTEND,
+                                                   .a = BLOCK_ITEMS_MAX } };
+    const union wire_any sort = { .object_do = { .object = 1, .verb = VERB_LIST_SORT } };
+    struct buffer        block = { 0 };
+    uint64_t             request = 1;
+
+    for (uint32_t i = 0; i <= BLOCK_ITEMS_MAX; i++)
+        write_u32(&block, i == 0 ? BLOCK_ITEMS_MAX : 0);
+    extend.object_do.value = buffer_slice(&block);
+    wire_frame_begin(out);
+    wire_put_any(out, MSG_TYPE_HELLO, request++, &hello);
+    wire_put_any(out, MSG_TYPE_OBJECT_OPEN, request++, &open);
+    for (uint32_t i = 0; i < SORTER_EXTENDS; i++)
+        wire_put_any(out, MSG_TYPE_OBJECT_DO, request++, &extend);
+    for (uint32_t i = 0; i < SORTER_SORTS; i++)
+        wire_put_any(out, MSG_TYPE_OBJECT_DO, request++, &sort);
+    wire_frame_end(out, 2 + SORTER_EXTENDS + SORTER_SORTS);
+    buffer_free(&block);
+}
+
 static const struct {
     const char *name;
     void      (*put)(struct buffer *out);
@@ -159,6 +187,7 @@ static const struct {
     { "short", put_short, true },               { "wrong-count", put_wrong_count, true },
     { "long", put_long, true },                 { "oversized", put_oversized, true },
     { "version", put_version, false },          { "greedy", put_greedy, false },
+    { "sorter", put_sorter, false },
 };
 
 /* Print the errors in a frame; how many there were. */

@@ -9,7 +9,8 @@ for i in $(seq 20); do      # something to list, for the greedy
 done
 
 for bad in garbage:INVALID empty:INVALID no-hello:SESSION forbidden:DENIED manager-only:DENIED \
-    unknown:UNSUPPORTED short:INVALID long:INVALID oversized:INVALID wrong-count:INVALID greedy:BUSY; do
+    unknown:UNSUPPORTED short:INVALID long:INVALID oversized:INVALID wrong-count:INVALID greedy:BUSY \
+    sorter:BUSY; do
     story "${bad%:*} is answered ${bad#*:}, and cut where no correct peer does it"
     status_of 0 timeout 30 "$MUSTER_BUILD/tests/system/hostile" "$address" "$dir/client.authkey" "${bad%:*}"
     contains "the error" "$out" "${bad#*:}"
