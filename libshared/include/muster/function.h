@@ -87,8 +87,10 @@ struct muster_function {
 
 /* MUSTER_CHILD_START(open_tables) { call->state = ...; } runs in each new child before
  * its first call (with --start-method fork once, before the children are made), and
- * MUSTER_CHILD_END when a child ends by itself.  A start that says muster_call_fail()
- * keeps the child from being used: its calls go to another worker. */
+ * MUSTER_CHILD_END when a child ends by itself.  A start that says muster_call_fail(), or
+ * takes longer than muster-worker's --start-limit, keeps the child from being used: its
+ * calls go back unpunished, this worker gets none for two seconds, and `muster why` tells
+ * what the start said. */
 #define MUSTER_CHILD_START(name) MUSTER_ENTRY(name, #name, MUSTER_KIND_START)
 #define MUSTER_CHILD_END(name)   MUSTER_ENTRY(name, #name, MUSTER_KIND_END)
 
