@@ -93,6 +93,37 @@ test_finding(void **state)
     assert_null(command_nearest("completely-else"));
 }
 
+/* Names of shared objects, as <muster/object.h> has them. */
+static const struct {
+    const char *name;
+    bool        good;
+} names[] = {
+    { "mail", true },       { "A-z.0_9", true }, { "_x", true },       { "7", true },
+    { "", false },          { ".hidden", false }, { "-x", false },     { "two words", false },
+    { "a/b", false },       { "t\303\244st", false }, { "a\n", false },
+    { "1234567890123456789012345678901234567890123456789012345678901234", true },
+    { "12345678901234567890123456789012345678901234567890123456789012345", false },
+};
+
+static void
+test_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (command_names(&command_queue, names[i].name) != names[i].good)
+            fail_msg("'%s' is %s", names[i].name, names[i].good ? "refused" : "taken");
+}
+
+static void
+test_objects_found(void **state)
+{
+    (void)state;
+    assert_ptr_equal(command_find("queues"), &command_queues);
+    assert_ptr_equal(command_find("barrier"), &command_barrier);
+    assert_string_equal(command_nearest("quueu"), "queue");
+    assert_string_equal(command_nearest("lok"), "lock");
+}
+
 int
 main(void)
 {
@@ -101,6 +132,8 @@ main(void)
         { "every manual page has its sections", test_man, NULL, NULL, NULL },
         { "no letter means two things", test_letters_are_unique, NULL, NULL, NULL },
         { "commands by name, alias and typo", test_finding, NULL, NULL, NULL },
+        { "names of shared objects", test_names, NULL, NULL, NULL },
+        { "commands on shared objects by name and typo", test_objects_found, NULL, NULL, NULL },
     };
 
     return cmocka_run_group_tests_name("commands", tests, NULL, NULL);
