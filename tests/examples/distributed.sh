@@ -6,12 +6,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 built=$MUSTER_BUILD/tests/examples
 tasks=$(wc -l <"$here/task_master.out")
 
-# workers COMMAND...: two of them, that have begun.
-workers() {
-    for one in one two; do
-        start "$one" "$@"
-        eventually 20 "worker $one has begun" grep -q "run task" "$tmp/$one.out"
-    done
+both_wait() {
+    [ "$(muster object list queue --json | jq '.[] | select(.name == "task_queue").waiting')" = 2 ]
+}
+
+# A queue is made by whoever comes first: here two workers do, then the master.
+workers_and_master() {
+    start one "$built/task_worker" "$address" "$dir/client.authkey"
+    start two "$built/task_worker" "$address" "$dir/client.authkey"
+    eventually 20 "both wait for tasks" both_wait
+    start master "$built/task_master" "$address" "$dir/client.authkey"
 }
 
 # ends NAME: by itself, well.
@@ -44,17 +48,17 @@ both_hold_a_task() {
 manager
 
 story "two workers share what the master hands out"
-start master "$built/task_master" "$address" "$dir/client.authkey"
-workers "$built/task_worker" "$address" "$dir/client.authkey"
+workers_and_master
 results_are_right
 ends one
 ends two
 equal "tasks run" "$(tasks_run)" "$tasks"
+check "the first ran some" grep -q "run task" "$tmp/one.out"
+check "the second ran some" grep -q "run task" "$tmp/two.out"
 equal "queues left" "$(muster object list --json | jq length)" 0
 
 story "what a worker had when it was killed, the other does"
-start master "$built/task_master" "$address" "$dir/client.authkey"
-workers "$built/task_worker" "$address" "$dir/client.authkey"
+workers_and_master
 eventually 20 "both are in the middle of a task" both_hold_a_task
 lost=$(tail -n 1 "$tmp/one.out")
 stop one KILL
@@ -73,8 +77,7 @@ listens() {
 }
 start master python3 "$here/task_master.py" "$port" "$dir/client.authkey"
 eventually 20 "the master listens" listens
-workers python3 "$here/task_worker.py" "$port" "$dir/client.authkey"
+start one python3 "$here/task_worker.py" "$port" "$dir/client.authkey"
 results_are_right
 ends one
-ends two
-equal "tasks run" "$(tasks_run)" "$tasks"
+equal "tasks run" "$(grep -c "^run task" "$tmp/one.out")" "$tasks"
