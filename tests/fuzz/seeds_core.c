@@ -5,6 +5,8 @@
  * Lets a core live through a small history.  After each turn DIR/facts gets a
  * file with all facts so far, and DIR/objects one with a checkpoint; both are
  * restored at once and must give the state they came from.
+ *
+ * DIR/steps gets rows of moves for fuzz_steps.c, with the verbs of each noun.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +19,7 @@
 #include "fuzz.h"
 #include "fuzz_core.h"
 
-enum { LEASES_MAX = 64, TURN_MS = 500 };
+enum { LEASES_MAX = 64, TURN_MS = 500, STEP_BYTES = 12 };
 
 struct history {
     const char       *dir;
@@ -260,6 +262,62 @@ share(struct history *h)
     buffer_free(&bytes);
 }
 
+/* What is done with objects but by verbs: opened by another, closed, given up,
+ * deleted; a large item in a queue that is not stored. */
+static void
+unshare(struct history *h)
+{
+    static char      large[VALUE_INLINE_BYTES_MAX + 1];
+    struct core_from other;
+    uint64_t         acquired;
+
+    hello(h, &other, ROLE_ADMIN, "bert");
+    say(h, &other, MSG_TYPE_OBJECT_OPEN,
+        (union wire_any){ .object_open = { .noun = NOUN_SEMAPHORE, .object = 3 } });
+    say(h, &other, MSG_TYPE_OBJECT_DO,
+        (union wire_any){ .object_do = { .object = 3, .verb = VERB_SEMAPHORE_ACQUIRE } });
+    acquired = h->request;
+    turn(h);
+    say(h, &other, MSG_TYPE_OBJECT_CANCEL,
+        (union wire_any){ .object_cancel = { .request = acquired } });
+    turn(h);
+    say(h, &h->client, MSG_TYPE_OBJECT_CLOSE, (union wire_any){ .object_close = { 1 } });
+    say(h, &other, MSG_TYPE_OBJECT_DELETE, (union wire_any){ .object_delete = { 2 } });
+    turn(h);
+    say(h, &other, MSG_TYPE_OBJECT_OPEN,
+        (union wire_any){ .object_open = { .noun = NOUN_QUEUE, .name = slice_text("passing"),
+                                           .transient = 1 } });
+    say(h, &other, MSG_TYPE_OBJECT_DO,
+        (union wire_any){ .object_do = { .object = 16, .verb = VERB_QUEUE_PUT_PART, .thread = 1,
+                                         .b = sizeof(large),
+                                         .value = slice_of(large, sizeof(large)) } });
+    turn(h);
+}
+
+/* Rows of moves for each noun: two sessions ask all its verbs in different ways. */
+static void
+seed_steps(struct history *h)
+{
+    struct buffer moves = { 0 };
+
+    for (uint8_t noun = 0; noun < NOUN_COUNT; noun++) {
+        for (uint8_t verb = 0; verb < VERB_COUNT; verb++) {
+            const uint8_t asks[][STEP_BYTES] = {
+                { 9, 0, verb, 0, 0, 0, 0, 0, 161 },                 /* nothing, and it waits */
+                { 9, 1, verb, 0, 160, 0, 0, 0, 0, 0, 224, 0 },      /* a = 1, a block of one */
+                { 9, 0, verb, 0, 0, 0, 0, 0, 0, 202, 192, 0 },      /* a key, a text */
+            };
+
+            if (wire_verb_rule(verb)->kind != VERB_NONE && wire_verb_rule(verb)->noun == noun)
+                buffer_append(&moves, asks, sizeof(asks));
+        }
+        h->turns = noun;
+        seed_put(h, "steps", buffer_slice(&moves));
+        buffer_clear(&moves);
+    }
+    buffer_free(&moves);
+}
+
 static void
 history_run(struct history *h)
 {
@@ -290,6 +348,7 @@ history_run(struct history *h)
     say(h, &h->client, MSG_TYPE_JOB_CANCEL, (union wire_any){ .job_cancel = { .job = counted } });
     turn(h);
     share(h);
+    unshare(h);
     say(h, &h->client, MSG_TYPE_OBJECT_SEEN,
         (union wire_any){ .object_seen = { .below = h->request } });
     turn(h);
@@ -311,6 +370,7 @@ main(int argc, char **argv)
     h.dir = argv[1];
     h.core = core_new(&fuzz_core_config);
     history_run(&h);
+    seed_steps(&h);
     core_free(h.core);
     effects_free(&h.fx);
     buffer_free(&h.facts);
