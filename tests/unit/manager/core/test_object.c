@@ -43,6 +43,10 @@ tell_settings(struct scene *scene)
     (void)ask(scene, BOB, MSG_TYPE_OBJECT_OPEN, &open);
     expect_text(scene, MUSTER_ERR_INVALID,
                 "value \"bad\": a value is an integer, a double, or bytes");
+    open = open_of(NOUN_EVENT, "two words");
+    (void)ask(scene, BOB, MSG_TYPE_OBJECT_OPEN, &open);
+    expect_text(scene, MUSTER_ERR_INVALID,
+                "a name has 1 to 64 of A-Z a-z 0-9 . _ - and begins with none of . -");
     assert_int_equal(counted(scene).objects, 1);
 }
 
