@@ -191,7 +191,7 @@ step_object_open(struct core *core, const struct step *step, const union wire_an
         open_new(core, step, m);
     else if (object->noun != m->noun)
         effects_error(step->fx, session, step->request, MUSTER_ERR_TYPE,
-                      "\"%.*s\" (object %llu) is a %s, not a %s", SLICE_ARGS(m->name),
+                      "\"%.*s\" (object %llu) is of the noun %s, not %s", SLICE_ARGS(m->name),
                       (unsigned long long)object->id, wire_noun_name(object->noun),
                       wire_noun_name(m->noun));
     else if (m->mode == OPEN_NEW)

@@ -236,7 +236,7 @@ status_of 0 muster lock --permits 2 s --timeout 10 -- true
 touch "$tmp/p2.go"
 ended p2 0
 status_of 65 muster lock --permits 2 l -- true
-contains "another noun" "$err" "is a lock, not a semaphore"
+contains "another noun" "$err" "is of the noun lock, not semaphore"
 
 story "event: set, clear, waited for"
 status_of 1 muster event is-set ready

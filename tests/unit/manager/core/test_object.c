@@ -22,7 +22,7 @@ tell_modes(struct scene *scene)
     expect_text(scene, MUSTER_ERR_EXISTS, "the event \"go\" exists already");
     open = open_of(NOUN_LOCK, "go");
     (void)ask(scene, BOB, MSG_TYPE_OBJECT_OPEN, &open);
-    expect_text(scene, MUSTER_ERR_TYPE, "\"go\" (object 1) is a event, not a lock");
+    expect_text(scene, MUSTER_ERR_TYPE, "\"go\" (object 1) is of the noun event, not lock");
     assert_int_equal(counted(scene).objects, 1);
 }
 

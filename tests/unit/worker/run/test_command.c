@@ -109,7 +109,8 @@ test_environment(void **state)
     (void)state;
     spec.args.count = put_list(&args, "x");
     spec.args.bytes = buffer_slice(&args);
-    spec.env.count = put_list(&env, "COLOUR=blue|HOME=/home/me|MUSTER_CPUS=99|MUSTER_WORKER=me|nonsense");
+    spec.env.count = put_list(&env, "COLOUR=blue|HOME=/home/me|MUSTER_CPUS=99|"
+                                    "MUSTER_WORKER=me|nonsense");
     spec.env.bytes = buffer_slice(&env);
     make(&task, &strings, &argc, &envc);
     at = (const char *)strings.data + 2;
