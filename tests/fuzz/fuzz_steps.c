@@ -99,8 +99,9 @@ object(const uint8_t *move)
 static uint64_t
 number(uint8_t byte)
 {
-    static const uint64_t edges[] = { UINT64_MAX, UINT64_MAX - 1, INT64_MAX, (uint64_t)INT64_MAX + 1,
-                                      UINT32_MAX, (uint64_t)UINT32_MAX + 1, INT32_MAX, 65536,
+    static const uint64_t edges[] = { UINT64_MAX, UINT64_MAX - 1, INT64_MAX,
+                                      (uint64_t)INT64_MAX + 1, UINT32_MAX,
+                                      (uint64_t)UINT32_MAX + 1, INT32_MAX, 65536,
                                       (uint64_t)1 << 62, VALUE_BYTES_MAX, PRIORITY_MAX,
                                       2 * PRIORITY_MAX, RESERVE_MS_MAX, 4096, 1000, 256 };
 
@@ -143,7 +144,8 @@ move_do(struct steps *steps, uint32_t who, uint64_t request)
     uint8_t              key[4] = { 'k', (uint8_t)('a' + move[9] % 4), 0, 1 };
     struct msg_object_do m = { .object = object(move), .verb = move[2] % VERB_COUNT,
                                .wait_ms = (uint32_t)number(move[8]) * 100,
-                               .thread = move[11] > 200 ? 1 + (move[11] & 1) : 0, .a = number(move[4]), .b = number(move[5]),
+                               .thread = move[11] > 200 ? 1 + (move[11] & 1) : 0,
+                               .a = number(move[4]), .b = number(move[5]),
                                .c = number(move[6]), .d = number(move[7]),
                                .is_reference = move[11] > 240, .value = value(steps, move[10]),
                                .key = slice_of(key, move[9] > 200 ? move[9] % 4u : 0) };

@@ -194,7 +194,8 @@ client_answer(struct client_node *node, uint64_t id, uint16_t type, const union 
 
         if (request->id != id)
             continue;
-        if (type == MSG_TYPE_ERROR && client_asks_again(request, error_from_number(m->error.code))) {
+        if (type == MSG_TYPE_ERROR &&
+            client_asks_again(request, error_from_number(m->error.code))) {
             request->sent = false;
             request->not_before_ms = client_clock_ms(node) + CLIENT_AGAIN_MS;
             return 0;

@@ -293,7 +293,8 @@ script_dict(struct actor *actor, muster_err error, const struct msg_object_done 
 
 /* ---- queue ---- */
 
-enum { QUEUE_ASKED = 1, QUEUE_GETTING, QUEUE_GOT, QUEUE_RESERVING, QUEUE_RESERVED, QUEUE_EXTENDING };
+enum { QUEUE_ASKED = 1, QUEUE_GETTING, QUEUE_GOT, QUEUE_RESERVING, QUEUE_RESERVED,
+       QUEUE_EXTENDING };
 
 static void
 queue_put(struct actor *actor)

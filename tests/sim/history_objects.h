@@ -63,7 +63,8 @@ struct hist_op *history_asks(struct history *history, uint64_t session, uint64_t
 void            history_left(struct history *history, uint64_t session);
 /* The content of an item that nobody has put before. */
 uint64_t        history_item(struct history *history);
-uint64_t        history_object_id(const struct history *history, enum shared shared);   /* 0: none */
+/* 0: nobody has opened it. */
+uint64_t        history_object_id(const struct history *history, enum shared shared);
 
 /* ---- for history*.c ---- */
 struct hist_objects *history_objects_new(struct sim *sim);

@@ -10,6 +10,7 @@
 #include "history.h"
 #include "mailbag.h"
 #include "network.h"
+#include "objects_notes.h"
 
 enum {
     MANAGER_LOST_SYNC_MS = 2000,       /* of the disk that is not asked to sync */
@@ -35,10 +36,7 @@ struct manager_node {
     struct manager_turn *committing;   /* NULL: none */
     uint64_t             turn;         /* its number */
     uint64_t             digest;       /* at the end of the last turn */
-    uint32_t             noted_leases; /* of `gathering`: seen by the checker */
-    uint32_t             noted_pruned;
-    uint32_t             noted_ended;
-    uint32_t             noted_sends;
+    struct noted         noted;        /* of `gathering` */
     uint32_t             steps;
     uint64_t             boot_ms;      /* the world's time when its clock showed 0 */
     uint64_t             turn_ms;      /* of the last turn */
@@ -118,66 +116,14 @@ manager_note_answer(struct manager_node *node, const struct core_from *from, uin
 }
 
 static void
-manager_note_asked(struct manager_node *node, uint64_t session, uint64_t request,
-                   const struct wire_message *message)
-{
-    struct note note = { .type = message->type == MSG_TYPE_OBJECT_SEEN ? NOTE_SEEN : NOTE_ASKED,
-                         .session = session, .request = request, .wire_type = message->type,
-                         .at_ms = node->sim->now_ms };
-
-    history_note_message(&node->gathering->notes, note, message->body);
-}
-
-/* Answers that may be those of shared objects; the checker knows which are. */
-static void
-manager_note_sends(struct manager_node *node)
-{
-    const struct effects *fx = &node->gathering->fx;
-
-    for (; node->noted_sends < fx->send_count; node->noted_sends++) {
-        const struct effect_send *send = &fx->sends[node->noted_sends];
-        struct reader in = reader_of(slice_of(fx->out.data + send->offset, send->bytes));
-        uint32_t      bytes = read_u32(&in);
-        struct note   note = { .type = NOTE_ANSWERED, .session = send->session,
-                               .wire_type = read_u16(&in), .at_ms = node->sim->now_ms };
-
-        read_u16(&in);
-        note.request = read_u64(&in);
-        if (note.wire_type == MSG_TYPE_OBJECT_DONE || note.wire_type == MSG_TYPE_OBJECT_OPENED ||
-            note.wire_type == MSG_TYPE_ACK || note.wire_type == MSG_TYPE_ERROR)
-            history_note_message(&node->gathering->notes, note, read_raw(&in, bytes));
-    }
-}
-
-static void
-manager_note_ended(struct manager_node *node)
-{
-    const struct effects *fx = &node->gathering->fx;
-
-    for (; node->noted_ended < fx->ended_count; node->noted_ended++)
-        manager_note(node, (struct note){ .type = NOTE_ENDED,
-                                          .session = fx->ended[node->noted_ended] });
-}
-
-static void
-manager_noted_none(struct manager_node *node)
-{
-    node->noted_leases = 0;
-    node->noted_pruned = 0;
-    node->noted_ended = 0;
-    node->noted_sends = 0;
-}
-
-static void
 manager_note_effects(struct manager_node *node)
 {
     const struct effects *fx = &node->gathering->fx;
 
-    manager_note_ended(node);
-    manager_note_sends(node);
+    objects_note_effects(&node->noted, &node->gathering->notes, fx, node->sim->now_ms);
 
-    for (; node->noted_leases < fx->lease_count; node->noted_leases++) {
-        const struct effect_lease *lease = &fx->leases[node->noted_leases];
+    for (; node->noted.leases < fx->lease_count; node->noted.leases++) {
+        const struct effect_lease *lease = &fx->leases[node->noted.leases];
 
         manager_note(node, (struct note){ .type = NOTE_LEASED, .job = lease->job,
                                           .session = lease->session,
@@ -187,9 +133,9 @@ manager_note_effects(struct manager_node *node)
                   (unsigned long long)lease->job, lease->index, lease->attempt,
                   (unsigned long long)lease->session);
     }
-    for (; node->noted_pruned < fx->pruned_count; node->noted_pruned++)
+    for (; node->noted.pruned < fx->pruned_count; node->noted.pruned++)
         manager_note(node, (struct note){ .type = NOTE_PRUNED,
-                                          .job = fx->pruned[node->noted_pruned] });
+                                          .job = fx->pruned[node->noted.pruned] });
 }
 
 /* ---- one message, one frame ---- */
@@ -240,12 +186,11 @@ manager_step(struct manager_node *node, uint64_t peer, const struct wire_message
         if (before != 0)
             net_manager_cut(sim->net, before);
     }
-    manager_note_ended(node);
+    objects_note_ended(&node->noted, &node->gathering->notes, fx, sim->now_ms);
     answered = manager_answer(fx, first, from.session, message->request, &type, &answer);
     /* What was refused on the spot was never taken in. */
-    if ((message->type == MSG_TYPE_OBJECT_DO || message->type == MSG_TYPE_OBJECT_SEEN) &&
-        !(answered && type == MSG_TYPE_ERROR))
-        manager_note_asked(node, from.session, message->request, message);
+    if (!(answered && type == MSG_TYPE_ERROR))
+        objects_note_asked(&node->gathering->notes, from.session, message, sim->now_ms);
     if (answered) {
         sim_trace(sim, "manager: %s from session %llu (%.*s): %s", wire_rule(message->type)->name,
                   (unsigned long long)from.session, (int)from.user.bytes,
@@ -352,7 +297,7 @@ manager_submit(struct manager_node *node, bool checkpoint)
     node->turn = disk_submit(node->disk, &turn->fx, node->core, node->digest, checkpoint);
     node->committing = turn;
     node->gathering = turn == &node->turns[0] ? &node->turns[1] : &node->turns[0];
-    manager_noted_none(node);
+    node->noted = (struct noted){ 0 };
 #ifdef PLANT_EARLY_ANSWER
     /* Answers leave before the commit; what is left of the turn is only a wait. */
     manager_deliver(node, turn);
@@ -397,7 +342,7 @@ manager_end_turn(struct manager_node *node, struct manager_turn *done)
     if (done != NULL)
         manager_deliver(node, done);
     manager_deliver(node, node->gathering);
-    manager_noted_none(node);
+    node->noted = (struct noted){ 0 };
 }
 
 static void
@@ -510,7 +455,7 @@ manager_end(struct manager_node *node)
         history_notes_drop(&node->turns[i].notes);
         node->turns[i].at_ms = 0;
     }
-    manager_noted_none(node);
+    node->noted = (struct noted){ 0 };
     node->steps = 0;
     node->wake_ms = 0;
     node->frozen_until_ms = 0;
