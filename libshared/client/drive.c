@@ -169,6 +169,8 @@ waiter_drive(struct muster_session *session, struct waiter *waiter, uint64_t dea
         drive_poll(session, timeout_ms);
     }
     session->drive.driver = NULL;
+    if (session->closing)
+        drive_want(&session->drive);    /* it says goodbye, and nobody else drives again */
 }
 
 /* Our clock goes on in suspend and that of condition variables does not: what

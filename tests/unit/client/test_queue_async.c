@@ -223,6 +223,36 @@ test_close_tells(void **state)
     place_close(&place);
 }
 
+/* A callback that waits for ever drives the session, and has done so for a while. */
+static void
+one_waits(void *context, const struct muster_error *error)
+{
+    struct place       *place = context;
+    struct muster_error ended;
+
+    assert_int_equal(error->code, MUSTER_OK);
+    seen.silent = -1;
+    assert_int_equal(muster_event_wait(place->event, MUSTER_FOREVER, &ended), MUSTER_ERR_CLOSED);
+    muster_event_close(place->event);
+    muster_queue_close(place->queue);
+}
+
+static void
+test_close_ends_callback(void **state)
+{
+    struct place        place = place_open();
+    struct muster_error error;
+
+    (void)state;
+    assert_int_equal(muster_queue_put_async(place.queue, "item", 4, NULL, 20000, one_waits, &place,
+                                            &error), MUSTER_OK);
+    WAIT_UNTIL(note_last(MSG_TYPE_OBJECT_DO).m.verb == VERB_EVENT_WAIT);
+    poll(NULL, 0, 50);              /* the session's thread leaves it to him for good */
+    muster_session_close(place.session);
+    place.session = NULL;
+    place_close(&place);
+}
+
 int
 main(void)
 {
@@ -233,6 +263,7 @@ main(void)
         cmocka_unit_test(test_reserve_async),
         cmocka_unit_test(test_dispatch),
         cmocka_unit_test(test_close_tells),
+        cmocka_unit_test(test_close_ends_callback),
     };
 
     return cmocka_run_group_tests_name("client/queue_async", tests, NULL, NULL);
