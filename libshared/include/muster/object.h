@@ -17,7 +17,9 @@
  * - Calls that wait take a time-out in milliseconds, MUSTER_FOREVER or
  *   MUSTER_NO_WAIT; they are woken by muster_session_interrupt(), and live
  *   through a lost connection and a restart of the manager.  A call that ended
- *   with TIMEOUT (or EMPTY, FULL) or INTERRUPTED had no effect.
+ *   with TIMEOUT (or EMPTY, FULL) or INTERRUPTED had no effect -
+ *   unless it was sent and the manager did not answer, because it was away: then
+ *   nobody knows whether it took effect (a put that gives TIMEOUT, for example).
  * - Errors that any call may give: INVALID (arguments), NOT_FOUND (it was
  *   deleted), DENIED, BUSY and FULL (limits of the manager), NO_SPACE, TIMEOUT,
  *   INTERRUPTED, SESSION (the session has ended: what it held is lost), AUTH.
