@@ -248,10 +248,10 @@ greeting_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions
 static void
 joining_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
 {
-    if (now_ms >= agent->state_ms + 2 * AGENT_RESEND_MS)
+    /* On this connection a second JOIN would only describe us anew, while leases that we
+     * pass over until it is answered would stay ours: a new connection begins cleanly. */
+    if (now_ms >= agent->join_sent_ms + AGENT_RESEND_MS)
         agent_reconnect(agent, now_ms, actions);
-    else if (now_ms >= agent->join_sent_ms + AGENT_RESEND_MS)
-        agent_say_join(agent, now_ms, actions);
 }
 
 static void

@@ -464,8 +464,8 @@ static const struct agent_case cases[] = {
     { "a session refused at the greeting", 0, 0,
       BEGIN "lease:0 down up hello-error:16 +250 welcome joined",
       BEGUN "START:0 HELLO/5 HELLO/0 JOIN/0 BEAT" },
-    { "JOIN without an answer is said again", 0, 0, "up welcome +5000 joined",
-      "HELLO/0 JOIN JOIN BEAT" },
+    { "JOIN without an answer: the connection is dead", 0, 0,
+      "up welcome +5000 down up welcome joined", "HELLO/0 JOIN RECONNECT HELLO/5 JOIN BEAT" },
     { "HELLO without an answer: the connection is dead", 0, 0, "up +5000", "HELLO/0 RECONNECT" },
 
     { "an overloaded manager is asked again", 0, 0, "up hello-error:8 +250 welcome joined",
