@@ -51,6 +51,8 @@ buffer_extend(struct buffer *buffer, size_t bytes)
 {
     uint8_t *room;
 
+    if (bytes == 0)
+        return buffer->data;        /* perhaps NULL, to which nothing may be added, not even 0 */
     if (buffer->capacity - buffer->bytes < bytes)
         buffer_reserve(buffer, bytes);
     room = buffer->data + buffer->bytes;

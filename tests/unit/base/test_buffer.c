@@ -77,6 +77,18 @@ test_compare(void **state)
     assert_false(slice_equals_text(slice_of("a\0b", 3), "a"));
 }
 
+/* Of one that has no memory yet, too: NULL and 0 is all that there is. */
+static void
+test_nothing_more(void **state)
+{
+    struct buffer buffer = { 0 };
+
+    (void)state;
+    assert_null(buffer_extend(&buffer, 0));
+    assert_int_equal(buffer.bytes, 0);
+    assert_null(buffer.data);
+}
+
 static void
 test_cleared_memory_is_kept(void **state)
 {
@@ -135,6 +147,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_nothing_more),
         cmocka_unit_test(test_cleared_memory_is_kept),
         cmocka_unit_test(test_grow_zeroes_new_elements),
         cmocka_unit_test(test_text_copy),
