@@ -114,11 +114,16 @@ call_output(struct functions *functions, struct call *call, uint8_t stream, stru
 {
     struct capture        *captures = call_captures(functions, call);
     struct msg_task_output m = { .token = call->token, .stream = stream,
-                                 .offset = captures[stream].written, .data = data };
+                                 .offset = captures[stream].written };
 
-    if (call->watched)
-        functions->calls.output(functions->calls.context, &m);
     capture_add(&captures[stream], data, functions->scratch);
+    /* What a dead call printed comes all at once, and may be more than a message holds. */
+    while (call->watched && data.bytes > 0) {
+        m.data = slice_cut(data, 0, CHUNK_BYTES_MAX);
+        functions->calls.output(functions->calls.context, &m);
+        m.offset += m.data.bytes;
+        data = slice_cut(data, m.data.bytes, SIZE_MAX);
+    }
 }
 
 static const char *
