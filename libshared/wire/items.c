@@ -1,4 +1,4 @@
-/* items.c - the parts and list items of messages.def
+/* items.c - the parts and list items of items.def
  *
  * 1. A list is read with every item in it, so that whoever walks it later
  *    meets no surprise.

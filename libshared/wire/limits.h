@@ -68,6 +68,9 @@ enum {
     DELAY_MS_MAX              = 24 * 24 * 3600 * 1000,  /* 24 days: fits 31 bits */
     CPUS_MILLI_MAX            = 1000 * 1000,
 
+    KEY_PUBLIC_BYTES          = 32,        /* Curve25519 */
+    LOG_LEVELS                = 4,         /* error, warning, info, debug */
+
     FUNCTIONS_MAX             = 512,       /* announced by one worker */
     NAMED_MAX                 = 64,        /* named values of a function's call */
 

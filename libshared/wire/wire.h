@@ -15,6 +15,7 @@
 #include "reader.h"
 #include "writer.h"
 
+#include "items.def"
 #include "messages.def"
 #include "verbs.def"
 
