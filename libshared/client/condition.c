@@ -1,8 +1,9 @@
 /* condition.c - shared conditions (see lock.h)
  *
  * The manager lets go of the lock and takes it again in one step each, so a wait is
- * one request, whose answer comes with the lock held.  Only a wait that is
- * interrupted takes it again by itself.
+ * one request, whose answer comes with the lock held.  That holds for one that is
+ * interrupted as well: it runs out of time and is answered.  Giving it up would leave
+ * nobody knowing whether the lock was ever let go of.
  */
 #include "locks.h"
 
@@ -52,42 +53,25 @@ muster_condition_object(const struct muster_condition *condition)
     return condition->handle.object;
 }
 
-/* As often as it was held, whatever comes between. */
-static muster_err
-condition_take_again(struct muster_condition *condition, uint64_t depth, uint64_t *token_out,
-                     struct muster_error *error)
-{
-    muster_err err = MUSTER_OK;
-
-    for (uint64_t i = 0; i < depth && !err; i++)
-        err = lock_acquire_through(&condition->lock, token_out, error);
-    return err;
-}
-
 muster_err
 muster_condition_wait(struct muster_condition *condition, uint32_t timeout_ms, uint64_t *token_out,
                       struct muster_error *error)
 {
     const struct msg_object_do m = { .verb = VERB_CONDITION_WAIT, .thread = thread_number() };
-    uint64_t                   depth = lock_depth(&condition->lock);
-    struct muster_error        failed;
     struct ask                 answer;
-    bool                       late;
-    muster_err err = handle_do(&condition->handle, &m, timeout_ms, &answer, error);
+    bool                       late, interrupted;
+    muster_err err = handle_do_to_end(&condition->handle, &m, timeout_ms, &interrupted, &answer,
+                                      error);
 
-    if (err == MUSTER_ERR_INTERRUPTED) {
-        muster_err again = condition_take_again(condition, depth, token_out, &failed);
-
-        if (again && error != NULL)
-            *error = failed;
-        return again ? again : err;
-    }
     if (err)
         return err;
     if (token_out != NULL)
         *token_out = answer.m.object_done.a;
     late = answer.m.object_done.b == 1;
     ask_free(&answer);
+    if (late && interrupted)
+        return error_set(error, MUSTER_ERR_INTERRUPTED, "interrupted while waiting for \"%s\"",
+                         wire_verb_rule(VERB_CONDITION_WAIT)->name);
     return late ? error_set(error, MUSTER_ERR_TIMEOUT, "nobody notified within %u ms",
                             (unsigned)timeout_ms)
                 : MUSTER_OK;

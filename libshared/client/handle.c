@@ -40,25 +40,46 @@ object_interrupted(struct muster_session *session, struct waiter *waiter, struct
     return MUSTER_ERR_INTERRUPTED;
 }
 
-/* Submitted already.  `through`: interruptions do not count. */
+/* How a blocking call differs from the plain ones. */
+struct manner {
+    uint16_t      answer_type;
+    bool         *interrupted;   /* see handle_do_to_end() */
+    struct asked *held;          /* see handle_do_unseen() */
+};
+
+/* Nothing but its answer tells whether it took effect. */
+static void
+object_hurry(struct muster_session *session, struct waiter *waiter, struct object_call *call,
+             bool *interrupted)
+{
+    waiter->interrupts = atomic_load(&session->interrupts);
+    if (!*interrupted)
+        object_call_hurry(call);
+    *interrupted = true;
+}
+
+/* Submitted already. */
 static muster_err
 object_wait(struct muster_session *session, struct waiter *waiter, struct object_call *call,
-            const char *what, bool through, struct muster_error *error)
+            const struct manner *manner, struct muster_error *error)
 {
     muster_err err = MUSTER_OK;
 
     while (!err && call->call.state != CALL_DONE) {
-        if (through)
-            waiter->interrupts = atomic_load(&session->interrupts);
         err = waiter_wait(session, waiter, CLIENT_NEVER);
-        if (through)
+        if (err && manner->interrupted != NULL && call->call.sends > 0) {
+            if (call->call.state != CALL_DONE)
+                object_hurry(session, waiter, call, manner->interrupted);
             err = MUSTER_OK;
+        }
     }
     if (err && call->call.state != CALL_DONE)
         err = object_interrupted(session, waiter, call);
     else
         err = MUSTER_OK;
-    return err ? error_set(error, err, "interrupted while waiting for %s", what) : MUSTER_OK;
+    return err ? error_set(error, err, "interrupted while waiting for %s",
+                           wire_verb_rule(call->verb)->name)
+               : MUSTER_OK;
 }
 
 /* The answer goes over to the caller. */
@@ -94,13 +115,6 @@ do_check(const struct msg_object_do *m, struct muster_error *error)
     return MUSTER_OK;
 }
 
-/* How a blocking call differs from the plain ones. */
-struct manner {
-    uint16_t      answer_type;
-    bool          through;       /* interruptions do not count */
-    struct asked *held;          /* see handle_do_unseen() */
-};
-
 static muster_err
 handle_ask(struct handle *handle, const struct msg_object_do *m, const struct manner *manner,
            uint32_t timeout_ms, struct ask *answer_out, struct muster_error *error)
@@ -121,8 +135,7 @@ handle_ask(struct handle *handle, const struct msg_object_do *m, const struct ma
         session->drive.asking = true;
         object_submit(session, &call, timeout_ms);
         session->drive.asking = false;
-        err = object_wait(session, &waiter, &call, wire_verb_rule(m->verb)->name,
-                          manner->through, error);
+        err = object_wait(session, &waiter, &call, manner, error);
         waiter_end(&waiter);
     }
     pthread_mutex_unlock(&session->lock);
@@ -136,25 +149,26 @@ muster_err
 handle_do(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
           struct ask *answer_out, struct muster_error *error)
 {
-    static const struct manner plain = { MSG_TYPE_OBJECT_DONE, false, NULL };
+    static const struct manner plain = { MSG_TYPE_OBJECT_DONE, NULL, NULL };
 
     return handle_ask(handle, m, &plain, timeout_ms, answer_out, error);
 }
 
 muster_err
-handle_do_through(struct handle *handle, const struct msg_object_do *m, struct ask *answer_out,
-                  struct muster_error *error)
+handle_do_to_end(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
+                 bool *interrupted_out, struct ask *answer_out, struct muster_error *error)
 {
-    static const struct manner through = { MSG_TYPE_OBJECT_DONE, true, NULL };
+    const struct manner to_end = { MSG_TYPE_OBJECT_DONE, interrupted_out, NULL };
 
-    return handle_ask(handle, m, &through, MUSTER_FOREVER, answer_out, error);
+    *interrupted_out = false;
+    return handle_ask(handle, m, &to_end, timeout_ms, answer_out, error);
 }
 
 muster_err
 handle_do_unseen(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
                  struct ask *answer_out, struct asked *held_out, struct muster_error *error)
 {
-    const struct manner unseen = { MSG_TYPE_OBJECT_DONE, false, held_out };
+    const struct manner unseen = { MSG_TYPE_OBJECT_DONE, NULL, held_out };
 
     *held_out = (struct asked){ 0 };
     return handle_ask(handle, m, &unseen, timeout_ms, answer_out, error);
@@ -178,7 +192,7 @@ muster_err
 handle_read(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
             struct ask *answer_out, struct muster_error *error)
 {
-    static const struct manner read = { MSG_TYPE_BODY, false, NULL };
+    static const struct manner read = { MSG_TYPE_BODY, NULL, NULL };
 
     return handle_ask(handle, m, &read, timeout_ms, answer_out, error);
 }

@@ -45,9 +45,6 @@ muster_err handle_open(struct muster_session *session, enum wire_noun noun,
 void       handle_again(const struct handle *handle, struct handle *handle_out);
 /* Returns at once; what the session held there is freed soon. */
 void       handle_close(struct handle *handle);
-/* One number that the session remembers with the object, for one thread: 0 for others. */
-void       handle_set_note(const struct handle *handle, uint64_t thread, uint64_t note);
-uint64_t   handle_note(const struct handle *handle, uint64_t thread);
 
 /* ---- blocking ----
  * `object` and `wait_ms` of the request are filled in here; key and value are
@@ -71,9 +68,11 @@ muster_err handle_do_unseen(struct handle *handle, const struct msg_object_do *m
                             uint32_t timeout_ms, struct ask *answer_out, struct asked *held_out,
                             struct muster_error *error);
 void       handle_seen(struct handle *handle, struct asked *held);
-/* For ever, and through muster_session_interrupt(). */
-muster_err handle_do_through(struct handle *handle, const struct msg_object_do *m,
-                             struct ask *answer_out, struct muster_error *error);
+/* An interruption makes what waits run out of time; its answer is waited for all the same,
+ * however long that takes.  When it was never sent: INTERRUPTED. */
+muster_err handle_do_to_end(struct handle *handle, const struct msg_object_do *m,
+                            uint32_t timeout_ms, bool *interrupted_out, struct ask *answer_out,
+                            struct muster_error *error);
 /* Verbs that BODY answers: answer_out->m.body. */
 muster_err handle_read(struct handle *handle, const struct msg_object_do *m, uint32_t timeout_ms,
                        struct ask *answer_out, struct muster_error *error);
@@ -116,6 +115,8 @@ muster_err object_call_answer(const struct object_call *call, struct msg_object_
                               struct muster_error *error);
 /* It must end earlier than it was to.  With the lock held, before it was sent. */
 void       object_call_hasten(struct object_call *call, uint64_t until_ms);
+/* It was sent and waits: it is asked again, with no time left.  With the lock held. */
+void       object_call_hurry(struct object_call *call);
 /* Forget it; done() will not run.  What is granted later goes back.  With the lock held. */
 void       object_call_give_up(struct object_call *call);
 void       object_call_free(struct object_call *call);

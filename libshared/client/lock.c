@@ -55,54 +55,16 @@ muster_lock_object(const struct muster_lock *lock)
     return lock->handle.object;
 }
 
-/* ---- how deep ---- */
-
-uint64_t
-lock_depth(const struct muster_lock *lock)
-{
-    return lock->handle.noun == NOUN_RLOCK ? handle_note(&lock->handle, thread_number()) : 1;
-}
-
-static void
-lock_acquired(struct muster_lock *lock, uint64_t depth)
-{
-    if (lock->handle.noun == NOUN_RLOCK)
-        handle_set_note(&lock->handle, thread_number(), depth);
-}
-
 /* ---- acquire, release ---- */
-
-static muster_err
-lock_acquire(struct muster_lock *lock, uint32_t timeout_ms, bool through, uint64_t *token_out,
-             struct muster_error *error)
-{
-    const struct msg_object_do m = { .verb = lock_verbs[lock->handle.noun].acquire,
-                                     .thread = thread_number() };
-    struct ask                 answer;
-    muster_err                 err = through
-                                         ? handle_do_through(&lock->handle, &m, &answer, error)
-                                         : handle_do(&lock->handle, &m, timeout_ms, &answer, error);
-
-    if (err)
-        return err;
-    lock_acquired(lock, answer.m.object_done.b);
-    if (token_out != NULL)
-        *token_out = answer.m.object_done.a;
-    ask_free(&answer);
-    return MUSTER_OK;
-}
 
 muster_err
 muster_lock_acquire(struct muster_lock *lock, uint32_t timeout_ms, uint64_t *token_out,
                     struct muster_error *error)
 {
-    return lock_acquire(lock, timeout_ms, false, token_out, error);
-}
+    const struct msg_object_do m = { .verb = lock_verbs[lock->handle.noun].acquire,
+                                     .thread = thread_number() };
 
-muster_err
-lock_acquire_through(struct muster_lock *lock, uint64_t *token_out, struct muster_error *error)
-{
-    return lock_acquire(lock, MUSTER_FOREVER, true, token_out, error);
+    return handle_do_number(&lock->handle, &m, timeout_ms, token_out, error);
 }
 
 muster_err
@@ -110,12 +72,8 @@ muster_lock_release(struct muster_lock *lock, uint32_t timeout_ms, struct muster
 {
     const struct msg_object_do m = { .verb = lock_verbs[lock->handle.noun].release,
                                      .thread = thread_number() };
-    muster_err                 err = handle_do_plain(&lock->handle, &m, timeout_ms, error);
-    uint64_t                   depth = lock_depth(lock);
 
-    if (!err && depth > 0)
-        lock_acquired(lock, depth - 1);
-    return err;
+    return handle_do_plain(&lock->handle, &m, timeout_ms, error);
 }
 
 muster_err

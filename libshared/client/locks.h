@@ -8,10 +8,4 @@ struct muster_lock {
     struct handle handle;
 };
 
-/* How often this thread holds it, as far as this session knows; 1 for a plain lock. */
-uint64_t   lock_depth(const struct muster_lock *lock);
-/* For ever, and through interruptions. */
-muster_err lock_acquire_through(struct muster_lock *lock, uint64_t *token_out,
-                                struct muster_error *error);
-
 #endif

@@ -331,6 +331,16 @@ object_call_hasten(struct object_call *call, uint64_t until_ms)
     call_defer(&call->call, until_ms);
 }
 
+void
+object_call_hurry(struct object_call *call)
+{
+    assert(call->call.sends > 0 && object_waits(call));
+    call->wait_until_ms = 0;
+    if (call->call.state == CALL_SENT)
+        call_again(&call->call, 0);
+    session_wake(call->call.session);
+}
+
 muster_err
 object_call_answer(const struct object_call *call, struct msg_object_done *done_out,
                    struct muster_error *error)

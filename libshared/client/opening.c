@@ -16,7 +16,6 @@ static_assert((int)MUSTER_OPEN_OLD + 1 == (int)OPEN_COUNT, "public modes are tho
 /* One object that this session has open. */
 struct opened {
     uint64_t handles;
-    uint64_t thread, note;       /* see handle_note() */
 };
 
 struct closing {
@@ -122,37 +121,6 @@ handle_close(struct handle *handle)
     closing_go(session);
     pthread_mutex_unlock(&session->lock);
     *handle = (struct handle){ 0 };
-}
-
-void
-handle_set_note(const struct handle *handle, uint64_t thread, uint64_t note)
-{
-    struct muster_session *session = handle->session;
-    struct opened         *opened;
-
-    pthread_mutex_lock(&session->lock);
-    opened = map_get(&session->objects.opened, handle->object);
-    if (opened != NULL && handle->generation == session->objects.generation) {
-        opened->thread = thread;
-        opened->note = note;
-    }
-    pthread_mutex_unlock(&session->lock);
-}
-
-uint64_t
-handle_note(const struct handle *handle, uint64_t thread)
-{
-    struct muster_session *session = handle->session;
-    const struct opened   *opened;
-    uint64_t               note = 0;
-
-    pthread_mutex_lock(&session->lock);
-    opened = map_get(&session->objects.opened, handle->object);
-    if (opened != NULL && handle->generation == session->objects.generation &&
-        opened->thread == thread)
-        note = opened->note;
-    pthread_mutex_unlock(&session->lock);
-    return note;
 }
 
 /* No CLOSE is under way now, and none is begun until the OPEN is answered. */

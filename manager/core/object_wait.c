@@ -171,10 +171,11 @@ wait_free(struct core *core, struct wait *wait)
 void
 wait_resume(struct core *core, struct wait *wait, uint32_t wait_ms)
 {
-    if (!wait->away)
-        return;                 /* it came twice over the same connection */
-    wait->away = false;
+    /* Over the same connection, too: who asks again may have less time now. */
     wait_term(core, wait, wait_ms);
+    if (!wait->away)
+        return;
+    wait->away = false;
     if (!wait->session->slow)
         wait_wake(core, wait);
 }

@@ -140,6 +140,7 @@ answer_do(struct fake *fake, const struct wire_message *message, const struct ms
         answer_items(fake, message, m);
     } else {
         answer.object_done.a = m->verb == VERB_QUEUE_ACK_ITEMS ? m->value.bytes / 8 : 1;
+        answer.object_done.b = m->verb == VERB_CONDITION_WAIT && m->wait_ms == 0;
         /* The first of several was not theirs. */
         if (m->verb == VERB_QUEUE_ACK_ITEMS && m->value.bytes > 8)
             answer.object_done.key = slice_cut(m->value, 0, 8);

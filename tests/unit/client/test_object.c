@@ -215,6 +215,60 @@ test_interrupt(void **state)
     place_close(&place);
 }
 
+static struct muster_condition *condition;
+
+static void *
+call_condition(void *context)
+{
+    struct caller      *caller = context;
+    struct muster_error error;
+
+    caller->err = muster_condition_wait(condition, caller->timeout_ms, NULL, &error);
+    caller->done = 1;
+    return NULL;
+}
+
+/* The lock is held again when it returns, so its own answer is what counts. */
+static void
+test_interrupt_condition(void **state)
+{
+    const bool         *sent = *state;
+    struct place        place = place_open();
+    struct muster_lock *lock;
+    struct caller       caller;
+    struct muster_error error;
+    struct note         first, last;
+
+    assert_int_equal(muster_lock_open(place.session, NULL, 5000, &lock, &error), 0);
+    assert_int_equal(muster_condition_open(place.session, NULL, lock, 5000, &condition, &error), 0);
+    seen.count = 0;
+    seen.silent = *sent;
+    if (!*sent) {
+        fake_halt(place.fake);
+        WAIT_UNTIL(muster_session_status(place.session, 1, &(struct muster_status){ 0 }, &error));
+    }
+    caller_start(&caller, &place, call_condition, MUSTER_FOREVER);
+    WAIT_UNTIL(!*sent || note_count(MSG_TYPE_OBJECT_DO) == 1);
+    first = note_last(MSG_TYPE_OBJECT_DO);
+    while (!caller.done) {
+        muster_session_interrupt(place.session);
+        poll(NULL, 0, 5);
+    }
+    pthread_join(caller.thread, NULL);
+    assert_int_equal(caller.err, MUSTER_ERR_INTERRUPTED);
+    last = note_last(MSG_TYPE_OBJECT_DO);
+    assert_int_equal(last.request, first.request);
+    assert_int_equal(last.m.wait_ms, 0);
+    if (!*sent)
+        fake_serve(place.fake, true);
+    assert_int_equal(muster_event_set(place.event, 20000, &error), MUSTER_OK);
+    assert_int_equal(note_count(MSG_TYPE_OBJECT_CANCEL), 0);
+    assert_int_equal(note_count(MSG_TYPE_OBJECT_DO), *sent ? 3 : 1);
+    muster_condition_close(condition);
+    muster_lock_close(lock);
+    place_close(&place);
+}
+
 /* ---- the manager's session ---- */
 
 static void
@@ -373,7 +427,12 @@ test_refused(void **state)
 int
 main(void)
 {
+    static bool             not_sent = false, sent = true;
     const struct CMUnitTest tests[] = {
+        { "a condition's wait, interrupted: it is asked to end", test_interrupt_condition, NULL,
+          NULL, &sent },
+        { "a condition's wait, interrupted before it left: nothing was let go of",
+          test_interrupt_condition, NULL, NULL, &not_sent },
         cmocka_unit_test(test_resend),
         cmocka_unit_test(test_resend_wait),
         cmocka_unit_test(test_seen),

@@ -126,6 +126,23 @@ tell_back_without_time(struct scene *scene)
     assert_int_equal(counted(scene).object_waits, 0);
 }
 
+/* As a client does that was interrupted: it shall end, and be answered. */
+static void
+tell_again_without_time(struct scene *scene)
+{
+    uint64_t       object = open_named(scene, ANN, NOUN_EVENT, "go");
+    uint64_t       request = asked(scene, ANN, object, VERB_EVENT_WAIT, UINT32_MAX);
+    union wire_any m = do_of(object, VERB_EVENT_WAIT, 0);
+
+    turn(scene, 1000);
+    quiet(scene);
+    ask_again(scene, ANN, request, MSG_TYPE_OBJECT_DO, &m);
+    turn(scene, 0);
+    world_expect_error(scene->world, MUSTER_ERR_TIMEOUT);
+    assert_int_equal(counted(scene).object_waits, 0);
+    quiet(scene);
+}
+
 static void
 tell_slow(struct scene *scene)
 {
@@ -467,6 +484,7 @@ static const struct story stories[] = {
     { "who comes back has its old place", tell_place_is_kept },
     { "who is away is passed, and asks again", tell_parked_is_passed },
     { "who comes back with no time left", tell_back_without_time },
+    { "asked again with no time, over the same connection", tell_again_without_time },
     { "who reads slowly is passed meanwhile", tell_slow },
     { "nobody overtakes", tell_nobody_overtakes },
     { "a number that another request of the session has", tell_another_request },
