@@ -68,7 +68,8 @@ enum wire_source {
 enum wire_return {
     RETURN_DRAINING,
     RETURN_NOT_STARTED,    /* leased ahead, but what ran took too long */
-    RETURN_WORKER_FAULT,   /* the worker could not run anything (its nursery died, disk full) */
+    RETURN_WORKER_FAULT,   /* the worker could not run anything (no descriptors, disk full) */
+    RETURN_LOST,           /* what ran it there was killed, perhaps by it: a lost attempt */
     RETURN_COUNT
 };
 enum wire_why {

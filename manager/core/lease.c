@@ -107,8 +107,8 @@ lease_lost(struct core *core, struct task *task, struct effects *fx)
         lease_again(core, task, AGAIN_LOST, 0, fx);
         return;
     }
-    snprintf(reason, sizeof(reason), "%u workers were lost while they had it, the last was %s",
-             task->losses + 1u, task->worker->name);
+    snprintf(reason, sizeof(reason), "lost %u times with the worker that had it, or with what "
+             "ran it there; the last time on %s", task->losses + 1u, task->worker->name);
     result.reason = slice_text(reason);
     lease_end(core, task, TASK_FAILED, 0, &result, fx);
 }
@@ -271,11 +271,12 @@ step_task_return(struct core *core, const struct step *step, const union wire_an
     const struct msg_task_return *back = &m->task_return;
     struct worker *worker = step->session->worker;
     struct task   *task = lease_find(core, worker, &back->token);
+    bool           ran = back->reason == RETURN_LOST || (task != NULL && task->output != NULL);
 
     /* A repeat, or too late: either way it is not this worker's any more.  One that
-     * wrote output did run: it is not given back for nothing, time and again. */
+     * did run is not given back for nothing, time and again. */
     if (task != NULL)
-        (task->output != NULL ? lease_lost : lease_returned)(core, task, step->fx);
+        (ran ? lease_lost : lease_returned)(core, task, step->fx);
     switch ((enum wire_return)back->reason) {
     case RETURN_DRAINING:
         worker->draining = true;
@@ -287,6 +288,8 @@ step_task_return(struct core *core, const struct step *step, const union wire_an
         /* It would give back the next one just as quickly. */
         worker->allowance = 0;
         worker_fault(core, worker, back->detail);
+        break;
+    case RETURN_LOST:
         break;
     case RETURN_COUNT:
         break;

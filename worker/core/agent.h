@@ -150,6 +150,9 @@ void agent_ended(struct agent *agent, uint64_t now_ms, uint64_t task,
  * people who wonder why it waits. */
 void agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task, const char *why,
                   struct agent_actions *actions);
+/* What ran it was killed under it, perhaps by it: it goes back, an attempt lost. */
+void agent_lost(struct agent *agent, uint64_t now_ms, uint64_t task, const char *why,
+                struct agent_actions *actions);
 /* A call of a function that was started will not begin soon: those that run take longer
  * than they did.  It waits here again, and goes back when it waited for too long. */
 void agent_unstarted(struct agent *agent, uint64_t now_ms, uint64_t task,

@@ -568,9 +568,9 @@ agent_ended(struct agent *agent, uint64_t now_ms, uint64_t task,
     results_add(agent, now_ms, held, buffer_slice(&agent->scratch), &told, actions);
 }
 
-void
-agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task, const char *why,
-             struct agent_actions *actions)
+static void
+held_back(struct agent *agent, uint64_t now_ms, uint64_t task, enum wire_return reason,
+          const char *why, struct agent_actions *actions)
 {
     struct held *held = map_get(&agent->by_number, task);
 
@@ -578,7 +578,21 @@ agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task, const char *wh
     held_release(agent, held);
     agent->idle_since_ms = now_ms;
     if (held->state == HELD_RUNNING)
-        send_fault(agent, &held->token, RETURN_WORKER_FAULT, why, actions);
+        send_fault(agent, &held->token, reason, why, actions);
     agent_act(actions, AGENT_RELEASE, held);
     held_free(agent, held);
+}
+
+void
+agent_failed(struct agent *agent, uint64_t now_ms, uint64_t task, const char *why,
+             struct agent_actions *actions)
+{
+    held_back(agent, now_ms, task, RETURN_WORKER_FAULT, why, actions);
+}
+
+void
+agent_lost(struct agent *agent, uint64_t now_ms, uint64_t task, const char *why,
+           struct agent_actions *actions)
+{
+    held_back(agent, now_ms, task, RETURN_LOST, why, actions);
 }

@@ -204,6 +204,7 @@ static const struct number_story numbers[] = {
     } },
     { "Reason of a return:", RETURN_COUNT, {
         NUMBER(RETURN_, DRAINING), NUMBER(RETURN_, NOT_STARTED), NUMBER(RETURN_, WORKER_FAULT),
+        NUMBER(RETURN_, LOST),
     } },
     { "Why it waits:", WHY_COUNT, {
         NUMBER(WHY_, RUNNING), NUMBER(WHY_, FINISHED), NUMBER(WHY_, DEPENDENCY),

@@ -9,7 +9,7 @@
 enum happen {
     HAPPEN_NOTHING, HAPPEN_FINISHED, HAPPEN_FAILED, HAPPEN_RETURNED, HAPPEN_EXPIRED,
     HAPPEN_AWAY, HAPPEN_REJOINED, HAPPEN_REJOINED_EMPTY, HAPPEN_CANCELLED, HAPPEN_RESTART,
-    HAPPEN_GOODBYE,
+    HAPPEN_GOODBYE, HAPPEN_LOST,
 };
 enum forge { FORGE_NOTHING, FORGE_JOB, FORGE_INDEX, FORGE_ATTEMPT, FORGE_EPOCH, FORGE_SESSION };
 
@@ -60,6 +60,8 @@ static const struct lease_case lease_cases[] = {
       HAPPEN_FINISHED,       FORGE_NOTHING, 1, MUSTER_OK,        JOB_SUCCEEDED, 0 },
     { "it said goodbye",
       HAPPEN_GOODBYE,        FORGE_NOTHING, 1, MUSTER_ERR_SESSION, JOB_RUNNING, 1 },
+    { "killed with what ran it",
+      HAPPEN_LOST,           FORGE_NOTHING, 1, MUSTER_ERR_STALE, JOB_RUNNING,   1 },
 };
 
 struct lease_world {
@@ -95,6 +97,15 @@ lease_beat(struct lease_world *lw, uint64_t session, uint64_t ms)
 }
 
 static void
+lease_return(struct lease_world *lw, enum wire_return reason)
+{
+    union wire_any m = { .task_return = { lw->token, (uint8_t)reason, { NULL, 0 } } };
+
+    world_step(lw->world, 0, lw->node1, ROLE_WORKER, "fleet", MSG_TYPE_TASK_RETURN, &m);
+    world_expect_ack(lw->world);
+}
+
+static void
 lease_happen(struct lease_world *lw, enum happen happen)
 {
     struct world  *world = lw->world;
@@ -114,9 +125,10 @@ lease_happen(struct lease_world *lw, enum happen happen)
         world_expect_ack(world);
         break;
     case HAPPEN_RETURNED:
-        m.task_return = (struct msg_task_return){ lw->token, RETURN_NOT_STARTED, { NULL, 0 } };
-        world_step(world, 0, lw->node1, ROLE_WORKER, "fleet", MSG_TYPE_TASK_RETURN, &m);
-        world_expect_ack(world);
+        lease_return(lw, RETURN_NOT_STARTED);
+        break;
+    case HAPPEN_LOST:
+        lease_return(lw, RETURN_LOST);
         break;
     case HAPPEN_EXPIRED:
         for (uint32_t i = 0; i < 5; i++) {
@@ -258,6 +270,28 @@ fresh_token(void **state)
     world_free(lw.world);
 }
 
+/* Given back unpunished as often as it likes, lost as often as lost_max says. */
+static void
+lost_attempts(void **state)
+{
+    static const enum wire_return reasons[] = { RETURN_NOT_STARTED, RETURN_LOST,
+                                                RETURN_NOT_STARTED, RETURN_LOST };
+    static const uint32_t         attempts[] = { 1, 2, 2, 0 };   /* 0 = no more */
+    struct lease_world            lw = lease_prepare();
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        lease_return(&lw, reasons[i]);
+        world_turn(lw.world, 1);
+        lw.token = (struct wire_token){ 0 };
+        world_leases(lw.world, &lw.token, &lw.node1, 1);
+        assert_int_equal(lw.token.attempt, attempts[i]);
+        world_next(lw.world);
+    }
+    assert_int_equal(world_info(lw.world, lw.ann, "ann", lw.job).counts.failed, 1);
+    world_free(lw.world);
+}
+
 /* What a rejoining worker names and does not have is told back. */
 static void
 lost_token(void **state)
@@ -334,6 +368,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dead_letter),
         cmocka_unit_test(fresh_token),
+        cmocka_unit_test(lost_attempts),
         cmocka_unit_test(lost_token),
     };
     int failed = STORIES("leases", lease_cases, lease_story);

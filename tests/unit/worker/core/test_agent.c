@@ -5,7 +5,7 @@
  * takes 2, task 8 three) and is named by its index in job 1.
  *
  *   events   up down welcome joined hello-error:CODE join-error:CODE lease:I
- *            started:I end:I failed:I ack:I error:I:CODE session-error lost:I
+ *            started:I end:I failed:I killed:I ack:I error:I:CODE session-error lost:I
  *            beat-ack kill:I kill-hard:I watch:I drain stop manager-drain:0|1
  *            goodbye-ack refused restore:I +MS (time passes, then a tick)
  *   actions  HELLO/SESSION JOIN/HOLDS BEAT/STARTED FINISH:I RETURN:I/REASON DRAIN
@@ -64,7 +64,7 @@ log_holds(struct wire_list holds)
 static void
 log_message(struct slice bytes)
 {
-    static const char *const reasons[] = { "draining", "late", "fault" };
+    static const char *const reasons[] = { "draining", "late", "fault", "lost" };
     struct buffer       frame = { 0 };
     struct wire_frame   open;
     struct wire_message message;
@@ -296,6 +296,7 @@ EVENT(down, agent_link_down(w.agent, w.now_ms, &w.actions))
 EVENT(drain, agent_drain(w.agent, w.now_ms, &w.actions))
 EVENT(stop, agent_stop(w.agent, w.now_ms, &w.actions))
 EVENT(failed, agent_failed(w.agent, w.now_ms, w.numbers[a], "full", &w.actions))
+EVENT(killed, agent_lost(w.agent, w.now_ms, w.numbers[a], "killed", &w.actions))
 EVENT(refused, agent_refused(w.agent, w.now_ms, MUSTER_ERR_AUTH, "no", &w.actions))
 EVENT(joined, joined(0, false))
 EVENT(lost, joined(a, true))
@@ -335,8 +336,9 @@ static const struct {
 } events[] = {
     { "up", do_up }, { "down", do_down }, { "welcome", do_welcome }, { "joined", do_joined },
     { "hello-error", do_hello_error }, { "join-error", do_join_error }, { "lease", do_lease },
-    { "started", do_started }, { "end", do_end }, { "failed", do_failed }, { "ack", do_ack },
-    { "error", do_error }, { "session-error", do_session_error }, { "lost", do_lost },
+    { "started", do_started }, { "end", do_end }, { "failed", do_failed }, { "killed", do_killed },
+    { "ack", do_ack }, { "error", do_error }, { "session-error", do_session_error },
+    { "lost", do_lost },
     { "beat-ack", do_beat_ack }, { "kill", do_kill }, { "kill-hard", do_kill_hard },
     { "watch", do_watch }, { "drain", do_drain }, { "stop", do_stop },
     { "manager-drain", do_manager_drain }, { "goodbye-ack", do_goodbye_ack },
@@ -426,6 +428,8 @@ static const struct agent_case cases[] = {
       BEGUN "START:0 CHUNK:0/0+100 FINISH:0" },
     { "a task that failed on our side goes back", 0, 0, BEGIN "lease:0 failed:0",
       BEGUN "START:0 RETURN:0/fault(full) RELEASE:0" },
+    { "a task that was killed with what ran it has lost an attempt", 0, 0, BEGIN "lease:0 killed:0",
+      BEGUN "START:0 RETURN:0/lost(killed) RELEASE:0" },
     { "live output on demand", 0, 0, BEGIN "watch:0 lease:0 watch:0", BEGUN "START:0 WATCH:0" },
 
     { "leases run out by our own clock", 0, 0, BEGIN "lease:0 lease:1 lease:2 +9000",
