@@ -59,7 +59,7 @@ static const struct setting config_table[] = {
       "exit after so long without work; default: never", NULL },
     { "grace", "TIME", SETTING_DURATION, AT(grace_ms),
       "what running tasks get when this worker is told to end,\n"
-      "and between SIGTERM and SIGKILL; default 10s", NULL },
+      "and between SIGTERM and SIGKILL, and end hooks of a child;\ndefault 10s", NULL },
     { "output-max", "SIZE", SETTING_SIZE, AT(output_max),
       "the most that a job may ask to keep of each stream of\n"
       "its tasks (a job that asks for nothing gets 1M); default 64M", NULL },
@@ -79,7 +79,8 @@ static const struct setting config_table[] = {
     { "max-tasks-per-child", "N", SETTING_U32, AT(calls_per_child_max),
       "a new child after so many calls; default: never", NULL },
     { "start-limit", "TIME", SETTING_DURATION, AT(start_limit_ms),
-      "modules may take so long to be loaded, and start hooks of\na child to run; default 1m",
+      "modules may take so long to be loaded, start hooks of a\nchild to run, and a child to begin "
+      "a call; default 1m",
       NULL },
     { "functions-fd", "FD", SETTING_FD, AT(functions_fd),
       "functions come from the program at the other end of this\n"

@@ -16,6 +16,7 @@ functions_init(struct functions *functions)
 {
     list_init(&functions->servers);
     list_init(&functions->groups);
+    functions->ping_at_ms = clock_now_ms() + FUNCTIONS_PING_MS;
 }
 
 uint32_t
@@ -42,6 +43,7 @@ group_take(struct functions *functions, const struct function_start *start)
     group->number = ++functions->group_last;
     group->spec = start->spec;
     group->job = start->token.job;
+    group->argument_fd = -1;
     list_init(&group->waiting);
     list_append(&functions->groups, &group->link);
     return group;
@@ -52,6 +54,8 @@ group_drop(struct group *group)
 {
     assert(group->busy == 0 && group->waiting_count == 0);
     list_remove(&group->link);
+    if (group->argument_fd >= 0)
+        close(group->argument_fd);
     free(group);
 }
 
@@ -69,12 +73,13 @@ call_unlink(struct call *call)
         return;
     }
     call->server = NULL;
-    server->handed_bytes -= call->input.bytes;
+    server->handed_bytes -= call->bytes;
     if (--server->handed_count > 0)
         return;
     server->group->busy--;
     server->group = NULL;
-    server->look_at_ms = UINT64_MAX;
+    server->still_ms = 0;
+    server->look_at_ms = clock_now_ms() + FUNCTIONS_IDLE_MS;
 }
 
 void
@@ -88,8 +93,6 @@ call_forget(struct functions *functions, struct call *call)
     group->outstanding--;
     if (group->lanes > group->outstanding)
         group->lanes = group->outstanding;
-    if (call->argument_fd >= 0)
-        close(call->argument_fd);
     for (int i = 0; i < 2 && call->captures != NULL; i++)
         capture_free(&call->captures[i]);
     free(call->captures);
@@ -113,6 +116,8 @@ server_take_back(struct server *server)
 {
     uint32_t begun = child_take_back(&server->child);
 
+    if (begun < server->begun)
+        begun = server->begun;         /* what was begun stays so */
     while (server->handed_count > 0) {
         struct call *last = CALL_OF(server->handed.prev);
 
@@ -154,6 +159,13 @@ call_fail(struct functions *functions, struct call *call, const char *why)
     call_forget(functions, call);
 }
 
+void
+call_lost(struct functions *functions, struct call *call, const char *why)
+{
+    functions->calls.lost(functions->calls.context, call->task, why);
+    call_forget(functions, call);
+}
+
 /* It was cancelled before it was begun. */
 static void
 call_cancel(struct functions *functions, struct call *call)
@@ -176,7 +188,11 @@ functions_start(struct functions *functions, const struct function_start *start)
     call->task = start->task;
     call->token = start->token;
     call->input = start->input;
-    call->argument_fd = start->argument_fd;
+    /* One descriptor, however many calls are started ahead. */
+    if (group->argument_fd < 0)
+        group->argument_fd = start->argument_fd;
+    else if (start->argument_fd >= 0)
+        close(start->argument_fd);
     list_append(&group->waiting, &call->link);
     group->waiting_count++;
     group->outstanding++;
@@ -236,10 +252,10 @@ call_argument(const struct call *call, struct buffer *large, char text[static 24
     const struct wire_spec *spec = call->group->spec;
     struct muster_error     error = { 0 };
 
-    if (call->argument_fd >= 0) {
-        /* From its start: it may have been handed over before. */
-        if (lseek(call->argument_fd, 0, SEEK_SET) < 0 ||
-            file_read_fd(call->argument_fd, STDIN_BYTES_MAX, large, &error)) {
+    if (call->group->argument_fd >= 0) {
+        /* From its start: it was read for others before. */
+        if (lseek(call->group->argument_fd, 0, SEEK_SET) < 0 ||
+            file_read_fd(call->group->argument_fd, STDIN_BYTES_MAX, large, &error)) {
             log_warn("a call goes back, its argument cannot be read: %s", error.detail);
             return false;
         }
@@ -287,6 +303,7 @@ call_hand(struct functions *functions, struct server *server, struct call *call)
     }
     hand_spec(functions, server, group);
     call->number = child_call(&server->child, call->token.index, call->token.attempt, argument);
+    call->bytes = argument.bytes;
     buffer_free(&large);
     list_remove(&call->link);
     group->waiting_count--;
@@ -298,7 +315,7 @@ call_hand(struct functions *functions, struct server *server, struct call *call)
     list_append(&server->handed, &call->link);
     server->handed_count++;
     server->given++;
-    server->handed_bytes += call->input.bytes;
+    server->handed_bytes += call->bytes;
     server->look_at_ms = 0;
     if (server->given == functions->calls_per_child_max ||
         server->child.next == CHILD_CALLS_MAX)
@@ -398,6 +415,8 @@ functions_watch(struct functions *functions, uint64_t task, bool on)
 void
 functions_turn(struct functions *functions, uint64_t now_ms)
 {
+    if (functions->hatchery >= 0 && now_ms >= functions->ping_at_ms)
+        hatchery_look(functions, now_ms);
     for (struct list *at = functions->servers.next, *next; at != &functions->servers; at = next) {
         next = at->next;
         if (now_ms >= SERVER_OF(at)->look_at_ms)
@@ -425,7 +444,7 @@ functions_turn(struct functions *functions, uint64_t now_ms)
 uint64_t
 functions_wake_ms(const struct functions *functions)
 {
-    uint64_t wake_ms = UINT64_MAX;
+    uint64_t wake_ms = functions->hatchery >= 0 ? functions->ping_at_ms : UINT64_MAX;
 
     for (struct list *at = functions->servers.next; at != &functions->servers; at = at->next) {
         if (SERVER_OF(at)->look_at_ms < wake_ms)
@@ -455,10 +474,17 @@ void
 functions_all_gone(struct functions *functions)
 {
     static const char why[] = "what makes the children for functions was killed";
+    uint64_t          now_ms = clock_now_ms();
 
+    functions->hatchery = -1;
     while (!list_empty(&functions->servers)) {
         struct server *server = SERVER_OF(functions->servers.next);
+        struct call   *call;
 
+        server_listen(functions, server, now_ms);      /* what has a result has ended */
+        call = server_suspect(server);
+        if (call != NULL)
+            call_lost(functions, call, why);
         while (server->handed_count > 0)
             call_fail(functions, CALL_OF(server->handed.next), why);
         server_free(functions, server);

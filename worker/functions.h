@@ -15,6 +15,12 @@
  *    that takes longer than those before it is soon taken back and run elsewhere.
  * 2. A call is begun at most once, and fails alone: when a child dies, the call that was
  *    begun and has no result is the one that did it.  The others go to another child.
+ * 3. Functions may be broken or worse.  What a child says is checked against what the
+ *    worker knows: the calls it was handed, when that was seen, its pid.  A child that says
+ *    nonsense, begins nothing or does not end is killed, and nothing here waits for one.
+ * 4. When the hatchery is killed, or is stopped and does not answer, all children die with
+ *    it.  Who did that cannot be told: the calls that ran are lost, an attempt of each, as
+ *    for a lost worker (manager/STATES.md); those that did not are given back unpunished.
  */
 #ifndef WORKER_FUNCTIONS_H
 #define WORKER_FUNCTIONS_H
@@ -30,6 +36,7 @@ struct functions_calls {
     void (*watch_child)(void *context, int fd, uint32_t number);
     void (*ended)(void *context, uint64_t task, const struct wire_result *result);
     void (*failed)(void *context, uint64_t task, const char *why);    /* not the call's fault */
+    void (*lost)(void *context, uint64_t task, const char *why);      /* perhaps its fault */
     void (*unstarted)(void *context, uint64_t task);       /* not begun: take it back */
     void (*started)(void *context, uint64_t task, uint32_t pid);
     void (*output)(void *context, const struct msg_task_output *m);
@@ -40,6 +47,9 @@ struct functions_calls {
 struct functions {
     struct functions_calls calls;
     int          hatchery;            /* its socket; -1: there is none */
+    pid_t        hatchery_pid;
+    bool         pinged;              /* it owes us an answer ... */
+    uint64_t     ping_at_ms;          /* ... until then; else it is asked then */
     const char  *worker, *host, *scratch;
     uint32_t     output_max, grace_ms;
     uint32_t     calls_per_child_max; /* 0 = any number */
@@ -56,7 +66,8 @@ struct function_start {
     struct wire_token       token;
     const struct wire_spec *spec;
     struct slice            input;
-    int                     argument_fd;  /* -1; or its argument, owned from now on */
+    int                     argument_fd;  /* -1; or the argument, that of all calls of its
+                                           * description; owned from now on */
     bool                    ahead;        /* beyond what fits */
 };
 

@@ -3,37 +3,19 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include "clock.h"
+#include "hatch.h"
 #include "log.h"
 #include "parse.h"
+#include "tree.h"
 
 static void
 sooner(uint64_t *wake_ms, uint64_t at_ms)
 {
     if (at_ms < *wake_ms)
         *wake_ms = at_ms;
-}
-
-/* Memory of a process that it does not share with files, 0: not to be told. */
-static uint64_t
-memory_of(pid_t pid)
-{
-    char               path[64];
-    unsigned long long size, resident, shared;
-    FILE              *file;
-    int                got;
-
-    snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    got = fscanf(file, "%llu %llu %llu", &size, &resident, &shared);
-    fclose(file);
-    if (got != 3 || resident < shared)
-        return 0;
-    return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static uint64_t
@@ -54,7 +36,7 @@ look_at_use(struct functions *functions, struct server *server, const struct cal
     if (now_ms < server->memory_at_ms)
         return;
     server->memory_at_ms = now_ms + FUNCTIONS_MEMORY_MS;
-    if (mem_bytes > 0 && memory_of(server->child.pid) > mem_bytes)
+    if (mem_bytes > 0 && tree_memory_of(server->child.pid) > mem_bytes)
         server_stop(functions, server, STOP_MEMORY, SIGKILL, 0);
     else if (child_printed_bytes(&server->child) > FUNCTIONS_PRINTED_MAX)
         server_stop(functions, server, STOP_PRINTED, SIGKILL, 0);
@@ -65,7 +47,7 @@ static uint64_t
 look_at_call(struct functions *functions, struct server *server, struct call *call,
              uint64_t now_ms)
 {
-    uint64_t started_ms = atomic_load(&server->child.page->started_us) / 1000;
+    uint64_t started_ms = server_started_us(server, now_ms * 1000) / 1000;
     uint64_t run_ms = now_ms > started_ms ? now_ms - started_ms : 0;
     uint32_t limit_ms = call->group->spec->time_limit_ms;
     uint64_t wake_ms = UINT64_MAX;
@@ -95,12 +77,77 @@ look_at_call(struct functions *functions, struct server *server, struct call *ca
     return wake_ms > now_ms ? wake_ms : now_ms + 1;
 }
 
+/* It took too long for something that is no call. */
+static void
+server_expire(struct functions *functions, struct server *server, const char *what,
+              uint64_t limit_ms)
+{
+    char limit[16];
+
+    snprintf(server->fault, sizeof(server->fault), "%s after %s; it was killed", what,
+             format_duration(limit, limit_ms));
+    log_warn("%s", server->fault);
+    server_kill(functions, server, SIGKILL);
+}
+
+/* It has calls and has begun none, as far as it tells; returns when to look again. */
+static uint64_t
+look_at_still(struct functions *functions, struct server *server, uint64_t now_ms)
+{
+    uint32_t limit_ms = functions->start_limit_ms;
+
+    if (server->ending)
+        return UINT64_MAX;
+    if (server->child.state == CHILD_NEW) {
+        if (now_ms >= server->opened_ms + limit_ms)
+            server_expire(functions, server, "the start hooks of a child still ran", limit_ms);
+    } else if (server->still_ms == 0) {
+        server->still_ms = now_ms;
+    } else if (now_ms >= server->still_ms + limit_ms) {
+        server_expire(functions, server, "a child had not begun the call that it was handed",
+                      limit_ms);
+    }
+    return now_ms + FUNCTIONS_STARTED_MS;
+}
+
+/* It has no calls: end hooks may take too long, and what a call left behind may print. */
+static uint64_t
+look_at_idle(struct functions *functions, struct server *server, uint64_t now_ms)
+{
+    if (server->ending)
+        return UINT64_MAX;
+    if (server->child.finish && server->leave_at_ms == 0)
+        server->leave_at_ms = now_ms + functions->grace_ms;
+    if (server->child.finish && now_ms >= server->leave_at_ms) {
+        server_expire(functions, server, "the end hooks of a child still ran",
+                      functions->grace_ms);
+    } else if (child_printed_bytes(&server->child) > FUNCTIONS_PRINTED_MAX) {
+        log_warn("a child is killed: what its calls left behind prints without end");
+        server_kill(functions, server, SIGKILL);
+    }
+    /* All idle children in one turn. */
+    return now_ms - now_ms % FUNCTIONS_IDLE_MS + FUNCTIONS_IDLE_MS;
+}
+
+static uint64_t
+look_at_calls(struct functions *functions, struct server *server, uint64_t now_ms)
+{
+    struct call *call = server_running(server);
+
+    if (server->handed_count == 0)
+        return look_at_idle(functions, server, now_ms);
+    if (call == NULL)
+        return look_at_still(functions, server, now_ms);
+    server->still_ms = 0;
+    return look_at_call(functions, server, call, now_ms);
+}
+
 void
 server_look(struct functions *functions, struct server *server, uint64_t now_ms)
 {
     struct call *call;
-    char         limit[16];
 
+    server_signal(functions, server);
     if (page_has(server->child.page))
         server_listen(functions, server, now_ms);
     call = server_running(server);
@@ -109,26 +156,43 @@ server_look(struct functions *functions, struct server *server, uint64_t now_ms)
         if (call != NULL && call->number == server->stop_call)
             server_stop(functions, server, server->stop, SIGKILL, 0);
     }
-    if (server->child.state == CHILD_NEW && !server->ending &&
-        now_ms >= server->opened_ms + functions->start_limit_ms) {
-        snprintf(server->fault, sizeof(server->fault),
-                 "the start hooks of a child still ran after %s; it was killed",
-                 format_duration(limit, functions->start_limit_ms));
-        log_warn("%s", server->fault);
-        server_kill(functions, server, SIGKILL);
-    }
-    server->look_at_ms = UINT64_MAX;
-    if (call != NULL)
-        server->look_at_ms = look_at_call(functions, server, call, now_ms);
-    else if (server->handed_count > 0)
-        server->look_at_ms = now_ms + FUNCTIONS_STARTED_MS;    /* it has not begun yet */
+    server->look_at_ms = look_at_calls(functions, server, now_ms);
     if (server->handed_count > 1)
         sooner(&server->look_at_ms, now_ms + FUNCTIONS_LOOK_MS);
-    if (server->blocked)
+    if (server->blocked || server->signal != 0)
         sooner(&server->look_at_ms, now_ms + 1);
     if (server->kill_at_ms != 0)
         sooner(&server->look_at_ms, server->kill_at_ms);
 }
+
+/* ---- the hatchery ---- */
+
+void
+hatchery_answered(struct functions *functions, uint64_t now_ms)
+{
+    functions->pinged = false;
+    functions->ping_at_ms = now_ms + FUNCTIONS_PING_MS;
+}
+
+void
+hatchery_look(struct functions *functions, uint64_t now_ms)
+{
+    struct hatch ping = { .kind = HATCH_PING };
+    char         limit[16];
+
+    /* When it was us who slept, it may have answered in vain: it is asked again. */
+    if (functions->pinged && now_ms < functions->ping_at_ms + FUNCTIONS_ASLEEP_MS) {
+        log_error("what makes the children for functions has not answered for %s; it is killed",
+                  format_duration(limit, FUNCTIONS_PONG_MS));
+        if (functions->hatchery_pid > 0)
+            kill(functions->hatchery_pid, SIGKILL);    /* its socket will tell */
+    }
+    (void)hatch_send(functions->hatchery, MSG_DONTWAIT, &ping, NULL);
+    functions->pinged = true;
+    functions->ping_at_ms = now_ms + FUNCTIONS_PONG_MS;
+}
+
+/* ---- groups ---- */
 
 /* What waits was started in advance, and nothing of its group has ended for long: it is
  * not as quick as it seemed.  The last one first: each goes back to the head of the queue. */

@@ -17,8 +17,12 @@ enum {
     FUNCTIONS_SLOW_MS      = 20,           /* what lies behind a longer call is taken back */
     FUNCTIONS_STARTED_MS   = 100,          /* the manager hears of a call that runs so long */
     FUNCTIONS_MEMORY_MS    = 100,          /* how often memory and prints are looked at */
+    FUNCTIONS_IDLE_MS      = 1000,         /* look at a child without calls */
     FUNCTIONS_UNSTARTED_MS = 50,           /* no progress for so long: what waits goes back */
     FUNCTIONS_PRINTED_MAX  = 64 * 1024 * 1024,   /* of one call on standard output */
+    FUNCTIONS_PING_MS      = 5000,         /* how often the hatchery must say that it lives, */
+    FUNCTIONS_PONG_MS      = 10000,        /* and how long that may take */
+    FUNCTIONS_ASLEEP_MS    = 1000,         /* so late it was not the hatchery who slept */
 };
 
 /* Why a child was told to end, or its present call to stop. */
@@ -31,8 +35,8 @@ struct call {
     uint64_t          task;
     struct wire_token token;
     struct slice      input;
-    int               argument_fd;
-    uint32_t          number;              /* at its server */
+    uint32_t          number;              /* at its server, */
+    size_t            bytes;               /* and of its argument there */
     bool              watched, told;
     struct capture   *captures;            /* two; NULL: nothing came yet */
 };
@@ -42,6 +46,7 @@ struct group {
     uint64_t                number;
     const struct wire_spec *spec;
     uint64_t                job;
+    int                     argument_fd;   /* the argument of all its calls; -1 */
     uint32_t                outstanding;   /* calls: waiting and handed */
     uint32_t                lanes, busy;   /* children it may have, and has */
     struct list             waiting;
@@ -59,8 +64,13 @@ struct server {
     uint32_t      handed_count, given;
     size_t        handed_bytes;
     uint64_t      results;
+    uint32_t      begun;                   /* highest call that we saw begun ... */
+    uint64_t      begun_us;                /* ... and when we looked at it first; 0 = not yet */
+    uint64_t      still_ms;                /* handed calls, none begun, since then; 0 = no */
+    uint64_t      leave_at_ms;             /* it has no more calls: it must be gone then */
     bool          slow;                    /* its present call takes long */
     bool          blocked;                 /* its socket took no more */
+    int           signal;                  /* the hatchery had no room for it yet; 0 = no */
     bool          ending;                  /* it is being killed: no more calls */
     enum stop     stop;
     uint32_t      stop_call;
@@ -85,6 +95,8 @@ void call_take_back(struct call *call);
 void server_take_back(struct server *server);
 void call_end(struct functions *functions, struct call *call, struct wire_result *result);
 void call_fail(struct functions *functions, struct call *call, const char *why);
+/* What ran it is gone, perhaps because of it. */
+void call_lost(struct functions *functions, struct call *call, const char *why);
 
 /* ---- functions_server.c ---- */
 /* NULL: it cannot be had. */
@@ -94,15 +106,24 @@ void server_free(struct functions *functions, struct server *server);
 bool server_usable(const struct functions *functions, const struct server *server);
 void server_listen(struct functions *functions, struct server *server, uint64_t now_ms);
 void server_kill(struct functions *functions, struct server *server, int signal);
+/* Have the hatchery send what it had no room for. */
+void server_signal(struct functions *functions, struct server *server);
 /* Kill it because of its present call. */
 void server_stop(struct functions *functions, struct server *server, enum stop stop, int signal,
                  uint64_t kill_at_ms);
 void server_gone(struct functions *functions, struct server *server, int32_t status,
                  uint64_t now_ms);
 /* The call that runs there, NULL: none as far as can be seen. */
-struct call *server_running(const struct server *server);
+struct call *server_running(struct server *server);
+/* The call that may run there, whatever its page says. */
+struct call *server_suspect(const struct server *server);
+/* When the call began that was begun last: never later than when it was first asked so. */
+uint64_t     server_started_us(struct server *server, uint64_t now_us);
 
 /* ---- functions_look.c ---- */
+/* The hatchery must answer: one that was stopped makes no children and kills none. */
+void hatchery_look(struct functions *functions, uint64_t now_ms);
+void hatchery_answered(struct functions *functions, uint64_t now_ms);
 void server_look(struct functions *functions, struct server *server, uint64_t now_ms);
 void group_look(struct functions *functions, struct group *group, uint64_t now_ms);
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,21 +57,69 @@ server_usable(const struct functions *functions, const struct server *server)
     return !server->ending && !server->child.finish;
 }
 
+/* The page is the child's: it may tell of calls that it was never handed, go back, or
+ * say that a call begins only now, again and again. */
+static uint32_t
+server_begun(struct server *server)
+{
+    uint32_t begun = page_begun(server->child.page);
+
+    if (begun >= server->child.next)
+        begun = server->child.next - 1;
+    if (begun > server->begun) {
+        server->begun = begun;
+        server->begun_us = 0;
+    }
+    return server->begun;
+}
+
 struct call *
-server_running(const struct server *server)
+server_running(struct server *server)
 {
     struct call *first = server->handed_count > 0 ? CALL_OF(server->handed.next) : NULL;
 
-    return first != NULL && page_begun(server->child.page) == first->number ? first : NULL;
+    return first != NULL && server_begun(server) >= first->number ? first : NULL;
+}
+
+struct call *
+server_suspect(const struct server *server)
+{
+    /* Those behind it can only be begun when its result is here. */
+    return server->handed_count > 0 && server->child.state != CHILD_NEW
+               ? CALL_OF(server->handed.next) : NULL;
+}
+
+uint64_t
+server_started_us(struct server *server, uint64_t now_us)
+{
+    uint64_t told_us = atomic_load(&server->child.page->started_us);
+
+    if (server->begun_us == 0)
+        server->begun_us = now_us;
+    return told_us < server->begun_us ? told_us : server->begun_us;
+}
+
+void
+server_signal(struct functions *functions, struct server *server)
+{
+    struct hatch order = { .kind = HATCH_KILL, .child = server->child.number,
+                           .number = server->signal };
+
+    if (server->signal == 0)
+        return;
+    if (hatch_send(functions->hatchery, MSG_DONTWAIT, &order, NULL) || errno != EAGAIN)
+        server->signal = 0;
+    else
+        server->look_at_ms = 0;
 }
 
 void
 server_kill(struct functions *functions, struct server *server, int signal)
 {
-    struct hatch order = { .kind = HATCH_KILL, .child = server->child.number, .number = signal };
-
     server->ending = true;
-    hatch_send(functions->hatchery, &order, NULL);
+    if (server->signal != SIGKILL)
+        server->signal = signal;
+    server_signal(functions, server);
 }
 
 /* What is not begun is saved first; and the call may have ended just now. */
@@ -223,6 +272,7 @@ on_result(struct functions *functions, struct server *server, const struct frame
         return false;
     call->group->progress_ms = now_ms;
     server->slow = false;
+    server->still_ms = 0;
     server->results++;
     call_result(functions, server, call, said);
     if (server->ending) {
@@ -250,7 +300,8 @@ on_ready(struct server *server, const struct frame_ready *said)
 {
     if (server->child.state != CHILD_NEW)
         return false;
-    server->child.pid = (pid_t)said->pid;
+    if (server->child.pid == 0)
+        server->child.pid = (pid_t)said->pid;
     if (said->error.bytes > 0) {
         server->ending = true;             /* GONE follows */
         snprintf(server->fault, sizeof(server->fault), "%.*s", (int)said->error.bytes,
@@ -278,6 +329,18 @@ on_frame(struct functions *functions, struct server *server, const struct frame 
     }
 }
 
+/* What it says is nonsense: whatever follows is none of ours. */
+static void
+server_break(struct functions *functions, struct server *server)
+{
+    log_warn("a child that runs functions says what cannot be read; it is killed");
+    server_take_back(server);
+    child_hang_up(&server->child);
+    server->stop = STOP_BROKEN;
+    server->stop_call = server_begun(server);
+    server_kill(functions, server, SIGKILL);
+}
+
 void
 server_listen(struct functions *functions, struct server *server, uint64_t now_ms)
 {
@@ -287,13 +350,8 @@ server_listen(struct functions *functions, struct server *server, uint64_t now_m
 
     while (good && (got = child_next(&server->child, &frame)) == 1)
         good = on_frame(functions, server, &frame, now_ms);
-    if ((good && got == 0) || server->stop == STOP_BROKEN)
-        return;
-    log_warn("a child that runs functions says what cannot be read; it is killed");
-    server_take_back(server);
-    server->stop = STOP_BROKEN;
-    server->stop_call = page_begun(server->child.page);
-    server_kill(functions, server, SIGKILL);
+    if ((!good || got < 0) && server->stop != STOP_BROKEN)
+        server_break(functions, server);
 }
 
 /* ---- the end of a child ---- */
@@ -324,8 +382,8 @@ static void
 call_died(struct functions *functions, struct server *server, struct call *call, int32_t status)
 {
     char               text[TEXT_BYTES_MAX];
-    uint64_t           started_us = atomic_load(&server->child.page->started_us);
     uint64_t           now_us = clock_now_us();
+    uint64_t           started_us = server_started_us(server, now_us);
     enum stop          stop = server->stop_call == call->number ? server->stop : STOP_NONE;
     struct buffer      printed = { 0 };
     struct wire_result result = {
@@ -353,33 +411,49 @@ call_died(struct functions *functions, struct server *server, struct call *call,
     call_end(functions, call, &result);
 }
 
-void
-server_gone(struct functions *functions, struct server *server, int32_t status, uint64_t now_ms)
+/* One that dies before its first call would die again: others may do better.  But when it
+ * could have begun one, and not said so, it may have died of that. */
+static void
+server_useless(struct functions *functions, struct server *server, int32_t status)
 {
-    struct call *call;
-    bool         useless;
+    struct call *suspect = server_suspect(server);
 
-    server_listen(functions, server, now_ms);
-    call = server_running(server);
-    /* One that dies before its first call would die again: others may do better. */
-    useless = call == NULL && server->results == 0 && server->handed_count > 0;
-    if (useless && server->fault[0] == '\0') {
+    if (server->fault[0] == '\0') {
         snprintf(server->fault, sizeof(server->fault),
                  "a child ended before it could serve functions (%s %d)",
                  status < 0 ? "signal" : "exit status", status < 0 ? -status : status);
         log_warn("%s", server->fault);
     }
-    while (server->handed_count > (call != NULL ? 1 : 0)) {
-        struct call *last = CALL_OF(server->handed.prev);
+    if (suspect != NULL)
+        call_lost(functions, suspect, server->fault);
+    while (server->handed_count > 0)
+        call_fail(functions, CALL_OF(server->handed.prev), server->fault);
+}
 
-        if (useless)
-            call_fail(functions, last, server->fault);
-        else
-            call_take_back(last);
-    }
+void
+server_gone(struct functions *functions, struct server *server, int32_t status, uint64_t now_ms)
+{
+    struct call *call;
+
+    server_listen(functions, server, now_ms);
+    call = server_running(server);
+    if (call == NULL && server->results == 0 && server->handed_count > 0)
+        server_useless(functions, server, status);
+    while (server->handed_count > (call != NULL ? 1 : 0))
+        call_take_back(CALL_OF(server->handed.prev));
     if (call != NULL)
         call_died(functions, server, call, status);
     server_free(functions, server);
+}
+
+/* ---- the hatchery ---- */
+
+static void
+server_made(struct functions *functions, struct server *server, pid_t pid)
+{
+    if (server->child.pid != 0 && server->child.pid != pid)
+        server_break(functions, server);       /* it said that it is somebody else */
+    server->child.pid = pid;
 }
 
 bool
@@ -391,8 +465,13 @@ functions_hatchery(struct functions *functions, uint64_t now_ms)
     while ((got = hatch_receive(functions->hatchery, MSG_DONTWAIT, &message, NULL)) == 1) {
         struct server *server = map_get(&functions->by_child, (uint32_t)message.child);
 
-        if (message.kind == HATCH_GONE && server != NULL &&
-            server->child.number == message.child)
+        if (message.kind == HATCH_PONG)
+            hatchery_answered(functions, now_ms);
+        if (server == NULL || server->child.number != message.child)
+            continue;
+        if (message.kind == HATCH_MADE)
+            server_made(functions, server, (pid_t)message.number);
+        else if (message.kind == HATCH_GONE)
             server_gone(functions, server, message.number, now_ms);
     }
     return got == 0;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -23,8 +24,9 @@
 #include "parse.h"
 
 enum {
-    HATCHING_FD      = 3,
-    HATCHING_PROGRAM = HATCHING_FD + HATCH_FDS, /* behind those that a spawned child gets */
+    HATCHING_FD       = 3,
+    HATCHING_PROGRAM  = HATCHING_FD + HATCH_FDS, /* behind those that a spawned child gets */
+    HATCHING_LEAVE_MS = 5000,                    /* to kill its children and end */
 };
 
 /* ---- our own process ---- */
@@ -72,7 +74,7 @@ hatchery_process(const struct config *config, const struct spawn_user *user,
         struct hatch refused = { .kind = HATCH_REFUSED,
                                  .text = slice_text("cannot switch to --task-user") };
 
-        hatch_send(HATCHING_FD, &refused, NULL);
+        hatch_send(HATCHING_FD, 0, &refused, NULL);
         _exit(0);
     }
     hatchery_main(&hatchery);
@@ -115,7 +117,7 @@ hatching_wait(struct hatched_functions *hatched, uint32_t limit_ms, struct muste
     struct hatch list = { .kind = HATCH_LIST };
     char         loading[TEXT_BYTES_MAX + 1] = "the modules", limit[16];
 
-    hatch_send(hatched->socket, &list, NULL);
+    hatch_send(hatched->socket, MSG_DONTWAIT, &list, NULL);
     for (;;) {
         struct pollfd wait = { .fd = hatched->socket, .events = POLLIN };
         struct hatch  message;
@@ -143,8 +145,10 @@ hatching_wait(struct hatched_functions *hatched, uint32_t limit_ms, struct muste
         if (message.kind == HATCH_READY && message.number != HATCH_VERSION)
             return error_set(error, MUSTER_ERR_VERSION, "the program that serves the functions "
                              "has another version of muster");
-        if (message.kind == HATCH_READY)
+        if (message.kind == HATCH_READY) {
+            hatched->hatchery = (pid_t)message.child;
             return MUSTER_OK;
+        }
     }
 }
 
@@ -213,13 +217,28 @@ hatching_start(const struct config *config, const struct spawn_user *user,
     return MUSTER_OK;
 }
 
+/* It ends because its socket did; somebody may have stopped it. */
+static void
+hatchery_wait(pid_t pid)
+{
+    struct pollfd ended = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+
+    kill(pid, SIGCONT);
+    if (ended.fd < 0 || poll(&ended, 1, HATCHING_LEAVE_MS) <= 0)
+        kill(pid, SIGKILL);
+    if (ended.fd >= 0)
+        close(ended.fd);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
 void
 hatching_stop(struct hatched_functions *hatched, bool again)
 {
     if (hatched->socket >= 0 && !(again && hatched->pid == 0))
         close(hatched->socket);
-    while (hatched->pid > 0 && waitpid(hatched->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    if (hatched->pid > 0)
+        hatchery_wait(hatched->pid);
     setting_list_free(&hatched->names);
     *hatched = (struct hatched_functions){ .socket = -1 };
 }

@@ -12,6 +12,7 @@
 struct hatched_functions {
     int    socket;                    /* to the hatchery; -1: this worker has no functions */
     pid_t  pid;                       /* of our own hatchery; 0: it is a program's */
+    pid_t  hatchery;                  /* whoever's it is */
     struct setting_list names;
 };
 

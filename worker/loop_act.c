@@ -39,6 +39,15 @@ on_failed(void *context, uint64_t task, const char *why)
 }
 
 static void
+on_lost(void *context, uint64_t task, const char *why)
+{
+    struct loop *loop = context;
+
+    agent_lost(loop->agent, clock_now_ms(), task, why, &loop->actions);
+    loop->again = true;
+}
+
+static void
 on_unstarted(void *context, uint64_t task)
 {
     struct loop *loop = context;
@@ -386,9 +395,10 @@ loop_open_parts(struct loop *loop, const struct spawn_user *user, struct muster_
     loop->stdins = (struct stdin_cache){ .folder = loop->scratch, .context = loop, .ask = on_ask,
                                          .ready = on_stdin_ready };
     loop->functions = (struct functions){
-        .calls = { loop, loop_watch_child, on_ended, on_failed, on_unstarted, on_started,
-                   on_output, on_keep },
-        .hatchery = loop->hatched->socket, .worker = loop->config->name,
+        .calls = { loop, loop_watch_child, on_ended, on_failed, on_lost, on_unstarted,
+                   on_started, on_output, on_keep },
+        .hatchery = loop->hatched->socket, .hatchery_pid = loop->hatched->hatchery,
+        .worker = loop->config->name,
         .host = loop->config->host, .scratch = loop->scratch,
         .output_max = (uint32_t)loop->config->output_max, .grace_ms = loop->config->grace_ms,
         .calls_per_child_max = loop->config->calls_per_child_max,
@@ -397,7 +407,8 @@ loop_open_parts(struct loop *loop, const struct spawn_user *user, struct muster_
     };
     functions_init(&loop->functions);
     loop->runner = (struct runner){
-        .calls = { loop, loop_watch_slot, on_ended, on_failed, on_started, on_output },
+        .calls = { loop, loop_watch_slot, on_ended, on_failed, on_lost, on_started,
+                   on_output },
         .nursery = loop->nursery, .spool = &loop->spool, .stdins = &loop->stdins,
         .functions = &loop->functions,
         .scratch = loop->scratch, .host = loop->config->host,

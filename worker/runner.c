@@ -413,7 +413,7 @@ runner_gone(struct runner *runner, uint32_t number)
         return;
     log_warn("the keeper of a task was killed; the task goes back");
     place_leave(runner, place);
-    runner->calls.failed(runner->calls.context, task, "the keeper of a task was killed");
+    runner->calls.lost(runner->calls.context, task, "the keeper of a task was killed");
 }
 
 void

@@ -25,7 +25,8 @@ struct runner_calls {
     void *context;
     void (*watch_fd)(void *context, int fd, uint32_t kind, uint32_t number);
     void (*ended)(void *context, uint64_t task, const struct wire_result *result);
-    void (*failed)(void *context, uint64_t task, const char *why);
+    void (*failed)(void *context, uint64_t task, const char *why);    /* not its fault */
+    void (*lost)(void *context, uint64_t task, const char *why);      /* perhaps its fault */
     void (*started)(void *context, uint64_t task, uint32_t pid);
     void (*output)(void *context, const struct msg_task_output *m);
 };

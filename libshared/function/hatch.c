@@ -2,11 +2,10 @@
 #include "hatch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HATCH_BYTES_MAX = 17 + TEXT_BYTES_MAX, HATCH_WAIT_MS = 10000 };
+enum { HATCH_BYTES_MAX = 17 + TEXT_BYTES_MAX };
 
 union control {
     char           bytes[CMSG_SPACE(HATCH_FDS * sizeof(int))];
@@ -14,12 +13,11 @@ union control {
 };
 
 static bool
-send_bytes(int socket, struct slice bytes, const int *fds)
+send_bytes(int socket, int flags, struct slice bytes, const int *fds)
 {
     union control   control = { 0 };
     struct iovec    part = { (void *)(uintptr_t)bytes.data, bytes.bytes };
     struct msghdr   message = { .msg_iov = &part, .msg_iovlen = 1 };
-    struct pollfd   room = { .fd = socket, .events = POLLOUT };
     struct cmsghdr *head;
 
     if (fds != NULL) {
@@ -31,18 +29,15 @@ send_bytes(int socket, struct slice bytes, const int *fds)
         head->cmsg_len = CMSG_LEN(HATCH_FDS * sizeof(int));
         memcpy(CMSG_DATA(head), fds, HATCH_FDS * sizeof(int));
     }
-    while (sendmsg(socket, &message, MSG_NOSIGNAL) < 0) {
-        if (errno == EINTR)
-            continue;
-        if (errno == EAGAIN && poll(&room, 1, HATCH_WAIT_MS) > 0)
-            continue;
-        return false;
+    while (sendmsg(socket, &message, flags | MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR)
+            return false;
     }
     return true;
 }
 
 bool
-hatch_send(int socket, const struct hatch *message, const int *fds)
+hatch_send(int socket, int flags, const struct hatch *message, const int *fds)
 {
     struct buffer bytes = { 0 };
     bool          sent;
@@ -51,7 +46,7 @@ hatch_send(int socket, const struct hatch *message, const int *fds)
     write_u64(&bytes, message->child);
     write_i32(&bytes, message->number);
     write_bytes(&bytes, slice_cut(message->text, 0, TEXT_BYTES_MAX));
-    sent = send_bytes(socket, buffer_slice(&bytes), fds);
+    sent = send_bytes(socket, flags, buffer_slice(&bytes), fds);
     buffer_free(&bytes);
     return sent;
 }

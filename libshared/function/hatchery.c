@@ -47,7 +47,7 @@ say(enum hatch_kind kind, uint64_t child, int32_t number, const char *text)
 {
     struct hatch message = { kind, child, number, slice_text(text) };
 
-    hatch_send(self.config.socket, &message, NULL);
+    hatch_send(self.config.socket, 0, &message, NULL);
 }
 
 static void __attribute__((noreturn))
@@ -139,10 +139,12 @@ child_make(uint64_t number, const int fds[HATCH_FDS])
     pid = fork();
     if (pid == 0)
         child_main(fds, hatchery);
-    if (pid < 0)
+    if (pid < 0) {
         say(HATCH_GONE, number, 71, "");
-    else
-        self.children[self.count++] = (struct hatched){ number, pid, 0 };
+        return;
+    }
+    self.children[self.count++] = (struct hatched){ number, pid, 0 };
+    say(HATCH_MADE, number, (int32_t)pid, "");
 }
 
 static void
@@ -229,7 +231,7 @@ list_names(void)
         if (table->entries[i].kind == MUSTER_KIND_FUNCTION)
             say(HATCH_NAME, 0, 0, table->entries[i].name);
     }
-    say(HATCH_READY, 0, HATCH_VERSION, "");
+    say(HATCH_READY, (uint64_t)getpid(), HATCH_VERSION, "");
 }
 
 static void
@@ -249,6 +251,8 @@ obey(void)
         child_make(message.child, fds);
         for (int i = 0; i < HATCH_FDS; i++)
             close(fds[i]);
+    } else if (message.kind == HATCH_PING) {
+        say(HATCH_PONG, 0, 0, "");
     } else if (message.kind == HATCH_KILL && message.number > 0 && message.number < NSIG) {
         child_kill(message.child, message.number);
     }
@@ -307,6 +311,9 @@ hatchery_main(const struct hatchery *hatchery)
     sigaddset(&mask, SIGCHLD);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     load();
+    /* From here on the end of the socket tells that the worker is gone: killed at once we
+     * could not kill what functions started, stopped neither. */
+    prctl(PR_SET_PDEATHSIG, SIGCONT);
     for (;;) {
         struct timespec soon = { .tv_nsec = HATCHERY_SWEEP_MS * 1000000 };
 

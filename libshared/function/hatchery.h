@@ -9,8 +9,9 @@
  *
  * 1. GONE is told when a child is dead and reaped, and nothing is left of what it
  *    started: it is a subreaper, and whoever falls to it is killed.
- * 2. When the worker's end of the socket closes, all children are killed and it ends.
- *    When it is killed, its children die with it (PR_SET_PDEATHSIG).
+ * 2. When the worker's end of the socket closes, all children are killed, with what they
+ *    started, and it ends; a killed worker leaves nothing.  When it is killed itself, its
+ *    children die with it (PR_SET_PDEATHSIG), and what they started falls to the worker.
  */
 #ifndef FUNCTION_HATCHERY_H
 #define FUNCTION_HATCHERY_H

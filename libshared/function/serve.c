@@ -88,7 +88,9 @@ say_data(uint32_t call, uint8_t stream, struct slice data)
 void
 serve_log(uint32_t call, struct slice text)
 {
-    if (self.page == NULL) {           /* a hook before the children are made */
+    /* A hook before the children are made; or a process that a function made: the ring
+     * has one writer, and standard error becomes the log, too. */
+    if (self.page == NULL || self.forked) {
         (void)!write(2, text.data, text.bytes);
         return;
     }

@@ -178,16 +178,29 @@ memory_of(pid_t pid)
     return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-uint64_t
-tree_memory(void)
+/* Of the processes below `pid`. */
+static uint64_t
+memory_below(pid_t pid)
 {
     static pid_t pids[TREE_WALK_MAX];      /* one keeper, one thread, one walk at a time */
     uint64_t     bytes = 0;
-    uint32_t     count = children_of(getpid(), pids, TREE_WALK_MAX);
+    uint32_t     count = children_of(pid, pids, TREE_WALK_MAX);
 
     for (uint32_t at = 0; at < count; at++) {
         bytes += memory_of(pids[at]);
         count += children_of(pids[at], pids + count, TREE_WALK_MAX - count);
     }
     return bytes;
+}
+
+uint64_t
+tree_memory(void)
+{
+    return memory_below(getpid());
+}
+
+uint64_t
+tree_memory_of(pid_t pid)
+{
+    return memory_of(pid) + memory_below(pid);
 }

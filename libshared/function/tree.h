@@ -32,5 +32,8 @@ bool tree_kill_others(bool (*keep)(void *context, pid_t pid), void *context);
 
 /* Memory that the processes below this one do not share with files: bytes. */
 uint64_t tree_memory(void);
+/* The same of that process and those below it; who left it to another parent is not
+ * counted. */
+uint64_t tree_memory_of(pid_t pid);
 
 #endif

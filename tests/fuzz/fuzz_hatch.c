@@ -89,7 +89,7 @@ check_again(const struct hatch *message)
 
     memcpy(text, first.text.data, first.text.bytes);      /* it lives until the next call */
     first.text.data = text;
-    sent = hatch_send(sockets[0], &first, first.kind == HATCH_MAKE ? fds : NULL);
+    sent = hatch_send(sockets[0], 0, &first, first.kind == HATCH_MAKE ? fds : NULL);
     got = receive(&second, true);
     assert(sent && got == 1);
     assert(second.kind == first.kind && second.child == first.child &&

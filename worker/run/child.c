@@ -48,7 +48,8 @@ child_open(struct child *child, uint64_t number, int hatchery, const char *worke
                  socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 ||
                  fcntl(sockets[0], F_SETFL, O_NONBLOCK) < 0))
         err = error_errno(error, MUSTER_ERR_IO, "make what a function's child needs");
-    if (!err && !hatch_send(hatchery, &wish, (const int[]){ sockets[1], page, output }))
+    if (!err && !hatch_send(hatchery, MSG_DONTWAIT, &wish,
+                            (const int[]){ sockets[1], page, output }))
         err = error_errno(error, MUSTER_ERR_IO, "ask for a child that runs functions");
     close_all(&sockets[1], 1);
     close_all(&page, 1);
@@ -135,13 +136,24 @@ child_take_back(struct child *child)
 
 /* ---- from the child ---- */
 
+void
+child_hang_up(struct child *child)
+{
+    close_all(&child->socket, 1);
+    child->socket = -1;
+    child_finish(child);
+}
+
 bool
 child_listen(struct child *child)
 {
-    char bells[64];
+    char    bells[64];
+    ssize_t got = child->socket < 0 ? -1 : recv(child->socket, bells, sizeof(bells), MSG_DONTWAIT);
 
-    while (recv(child->socket, bells, sizeof(bells), MSG_DONTWAIT) == sizeof(bells))
-        continue;
+    if (got == sizeof(bells))
+        return false;                  /* it rings once until it is heard */
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        child_hang_up(child);          /* it is dead, or closed what is not its own */
     buffer_consume(&child->in, child->in_at);
     child->in_at = 0;
     return page_take(child->page, &child->in);

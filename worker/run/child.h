@@ -46,6 +46,8 @@ void child_finish(struct child *child);
 bool child_flush(struct child *child);
 /* Hear its bell, and take what it said. False: it wrote nonsense. */
 bool child_listen(struct child *child);
+/* Close its socket: it gets no more calls, and is heard no more but by its page. */
+void child_hang_up(struct child *child);
 /* 1: a frame that it said (its slices live until the next call); 0: no more; -1: nonsense. */
 int  child_next(struct child *child, struct frame *frame_out);
 /* Calls that are not begun are not wanted any more; returns the one begun last. */

@@ -90,7 +90,7 @@ struct muster_function {
  * MUSTER_CHILD_END when a child ends by itself.  A start that says muster_call_fail(), or
  * takes longer than muster-worker's --start-limit, keeps the child from being used: its
  * calls go back unpunished, this worker gets none for two seconds, and `muster why` tells
- * what the start said. */
+ * what the start said.  An end may take as long as muster-worker's --grace. */
 #define MUSTER_CHILD_START(name) MUSTER_ENTRY(name, #name, MUSTER_KIND_START)
 #define MUSTER_CHILD_END(name)   MUSTER_ENTRY(name, #name, MUSTER_KIND_END)
 

@@ -21,7 +21,7 @@ test_message(void **state)
     (void)state;
     pair(sockets);
     assert_int_equal(hatch_receive(sockets[1], MSG_DONTWAIT, &got, NULL), 0);
-    assert_true(hatch_send(sockets[0], &sent, NULL));
+    assert_true(hatch_send(sockets[0], 0, &sent, NULL));
     assert_int_equal(hatch_receive(sockets[1], 0, &got, NULL), 1);
     assert_int_equal(got.kind, HATCH_GONE);
     assert_true(got.child == sent.child);
@@ -42,7 +42,7 @@ test_descriptors(void **state)
     (void)state;
     pair(sockets);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    assert_true(hatch_send(sockets[0], &make, (const int[]){ ends[1], ends[1], ends[0] }));
+    assert_true(hatch_send(sockets[0], 0, &make, (const int[]){ ends[1], ends[1], ends[0] }));
     assert_int_equal(hatch_receive(sockets[1], 0, &got, fds), 1);
     assert_int_equal(write(fds[0], "x", 1), 1);
     assert_int_equal(read(ends[0], &byte, 1), 1);
@@ -69,9 +69,9 @@ test_wrong(void **state)
     pair(sockets);
     before = dup(0);
     close(before);
-    assert_true(hatch_send(sockets[0], &make, NULL));
+    assert_true(hatch_send(sockets[0], 0, &make, NULL));
     assert_int_equal(hatch_receive(sockets[1], 0, &got, fds), -1);
-    assert_true(hatch_send(sockets[0], &gone, (const int[]){ 0, 0, 0 }));
+    assert_true(hatch_send(sockets[0], 0, &gone, (const int[]){ 0, 0, 0 }));
     assert_int_equal(hatch_receive(sockets[1], 0, &got, fds), -1);
     assert_int_equal(send(sockets[0], "nonsense", 8, 0), 8);
     assert_int_equal(hatch_receive(sockets[1], 0, &got, fds), -1);

@@ -8,19 +8,31 @@
  *   begin:C       child C begins its next call               done:C   the call that it began ends
  *   said:C        the same, without its bell                 fail:C   it fails
  *   nonsense:C    child C writes nonsense                    gone:C:STATUS
+ *   pid:C:PID     the hatchery tells its pid                 pong (to its ping)
+ *   full empty    the hatchery reads nothing, all            dies (it was killed)  all-gone
+ *   young:C ahead:C unbegun:C   its page says that the call began in the future, that calls
+ *                 began which it was never handed, that none did
+ *   flood:C hang-up:C           it rings without end, closes its socket
+ *   print:C       more than may be printed
+ *
+ *   recycle       children serve one call
  *
  *   logged: made:C, handed C:N (child:call), ended:N/outcome, failed:N (why), unstarted:N,
- *   signal:C:S, cancelled:C (the flag is set), running:N (told to the manager)
+ *   signal:C:S, cancelled:C (the flag is set), running:N (told to the manager),
+ *   lost:N (why), ping, stuck (the hatchery died)
  */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "functions.h"
 #include "hatch.h"
 #include "stories.h"
+
+#define KILLED "what makes the children for functions was killed"
 
 enum { CHILDREN = 8, CALLS = 20, QUICK_US = 10, LIMIT_MS = 500, GRACE_MS = 200 };
 
@@ -36,7 +48,9 @@ struct double_child {
 
 static struct {
     struct functions    functions;
-    int                 hatchery;                /* our end */
+    int                 hatchery, ours[2];       /* our end; both */
+    pid_t               hatchery_pid;            /* waits to be killed */
+    bool                deaf;                    /* it reads nothing */
     struct double_child children[CHILDREN];
     uint32_t            count;
     struct buffer       log;
@@ -74,7 +88,7 @@ static const struct functions_story stories[] = {
       "made:0 0:1 ended:1/succeeded 0:2 0:3 ended:2/succeeded made:1 1:3" },
     { "a child that dies before its first call is of no use",
       "start:1 turn ready:0 gone:0:-9",
-      "made:0 0:1 failed:1 (a child ended before it could serve functions (signal 9))" },
+      "made:0 0:1 lost:1 (a child ended before it could serve functions (signal 9))" },
     { "so is one whose start hooks fail",
       "start:1 turn broken:0 gone:0:0 turn", "made:0 0:1 failed:1 (no)" },
     { "and one whose start hooks take too long",
@@ -119,6 +133,52 @@ static const struct functions_story stories[] = {
     { "a child that writes nonsense is killed with its call",
       "start:1 start:+2 turn ready:0 begin:0 nonsense:0 gone:0:-9 turn",
       "made:0 0:1 signal:0:9 ended:1/signaled made:1 1:2" },
+    { "a call that says that it begins only now has its time limit",
+      "start:1 turn ready:0 begin:0 young:0 +3 +150 young:0 +360 young:0 +210 gone:0:-9",
+      "made:0 0:1 running:1 signal:0:15 signal:0:9 ended:1/timed-out" },
+    { "so has one that tells of calls that it was never handed",
+      "start:1 turn ready:0 begin:0 ahead:0 +150 +360 +210 gone:0:-9",
+      "made:0 0:1 running:1 signal:0:15 signal:0:9 ended:1/timed-out" },
+    { "and one that takes back that it has begun",
+      "start:1 turn ready:0 begin:0 +150 unbegun:0 +360 +210 gone:0:-9",
+      "made:0 0:1 running:1 signal:0:15 signal:0:9 ended:1/timed-out" },
+    { "a child that never tells that it began is killed, and the call may have done it",
+      "start:1 turn ready:0 +100 +1000 gone:0:-9",
+      "made:0 0:1 signal:0:9 "
+      "lost:1 (a child had not begun the call that it was handed after 1.0s; it was killed)" },
+    { "one that served calls before died of something else",
+      "start:1 turn ready:0 begin:0 done:0 start:2 turn gone:0:-9 turn",
+      "made:0 0:1 ended:1/succeeded 0:2 made:1 1:2" },
+    { "a child that rings without end is killed",
+      "start:1 turn ready:0 begin:0 flood:0 gone:0:-9",
+      "made:0 0:1 signal:0:9 ended:1/signaled" },
+    { "one that closes its socket runs its call to the end, and is given no other",
+      "start:1 turn ready:0 begin:0 hang-up:0 +3 said:0 +100 start:2 turn ready:1 begin:1 done:1 "
+      "+2000 +2000 gone:0:-9",
+      "made:0 0:1 ended:1/succeeded made:1 1:2 ended:2/succeeded signal:0:9" },
+    { "end hooks that do not end are killed",
+      "recycle start:1 turn ready:0 begin:0 done:0 turn +2000 +2000 gone:0:-9",
+      "made:0 0:1 ended:1/succeeded signal:0:9" },
+    { "so is a child into which what its calls left behind prints without end",
+      "start:1 turn ready:0 begin:0 done:0 print:0 +2000 gone:0:-9",
+      "made:0 0:1 ended:1/succeeded signal:0:9" },
+    { "and one that says that it is another process",
+      "start:1 turn ready:0 begin:0 pid:0:4712 gone:0:-9",
+      "made:0 0:1 signal:0:9 ended:1/signaled" },
+    { "the hatchery is killed: what ran is lost, unless it has a result; the rest goes back",
+      "start:1 start:2 start:3 start:+4 start:+5 turn ready:0 ready:1 ready:2 begin:0 said:0 "
+      "begin:1 begin:2 all-gone",
+      "made:0 0:1 made:1 1:2 made:2 2:3 ended:1/succeeded lost:2 (" KILLED ") "
+      "lost:3 (" KILLED ") failed:4 (" KILLED ") failed:5 (" KILLED ")" },
+    { "a hatchery that answers lives on",
+      "turn +5000 pong +5000 pong", "ping ping" },
+    { "one that does not is killed",
+      "turn +5000 +10000 dies", "ping ping stuck" },
+    { "but not for the time in which its worker slept",
+      "turn +5000 +12000 pong", "ping ping" },
+    { "signals wait for a hatchery that is busy; nobody waits for it",
+      "start:1 turn ready:0 begin:0 full kill-hard:1 empty +1 gone:0:-9",
+      "made:0 0:1 signal:0:9 ended:1/cancelled" },
     { "a failing call",
       "start:1 turn ready:0 begin:0 fail:0", "made:0 0:1 ended:1/exited" },
 };
@@ -158,6 +218,13 @@ on_failed(void *context, uint64_t task, const char *why)
 {
     (void)context;
     note("failed:%u (%s)", (unsigned)task, why);
+}
+
+static void
+on_lost(void *context, uint64_t task, const char *why)
+{
+    (void)context;
+    note("lost:%u (%s)", (unsigned)task, why);
 }
 
 static void
@@ -212,6 +279,11 @@ see_orders(void)
     while (hatch_receive(w.hatchery, MSG_DONTWAIT, &message, fds) == 1) {
         struct double_child *child = &w.children[w.count];
 
+        if (message.kind == HATCH_PING || message.kind == HATCH_LIST) {
+            if (message.kind == HATCH_PING)    /* LIST: what filled the socket */
+                note("ping");
+            continue;
+        }
         if (message.kind == HATCH_KILL) {
             note("signal:%u:%d", (unsigned)(child_of(message.child) - w.children), message.number);
             continue;
@@ -263,6 +335,8 @@ see(void)
 {
     uint32_t before = w.count;
 
+    if (w.deaf)
+        return;
     see_orders();
     for (uint32_t i = 0; i < w.count; i++) {
         if (i >= before)
@@ -310,13 +384,66 @@ child_done(struct double_child *child, bool failed, bool bell)
     child_say(child, &frame, bell);
 }
 
+/* The hatchery says something about it. */
 static void
-child_gone(struct double_child *child, int status)
+child_told(struct double_child *child, enum hatch_kind kind, int number)
 {
-    struct hatch gone = { .kind = HATCH_GONE, .child = child->number, .number = status };
+    struct hatch message = { .kind = kind, .child = child->number, .number = number };
 
-    assert_true(hatch_send(w.hatchery, &gone, NULL));
+    assert_true(hatch_send(w.hatchery, 0, &message, NULL));
     assert_true(functions_hatchery(&w.functions, w.now_ms));
+}
+
+/* ---- harm ---- */
+
+static void
+child_harm(const char *what, struct double_child *child)
+{
+    static const uint8_t bells[64];
+    struct page         *page = child->page;
+
+    if (strcmp(what, "young") == 0) {
+        atomic_store(&page->started_us, UINT64_MAX);
+    } else if (strcmp(what, "ahead") == 0) {
+        atomic_store(&page->ticket, (uint64_t)UINT32_MAX << 32);
+    } else if (strcmp(what, "unbegun") == 0) {
+        atomic_store(&page->ticket, 0);
+    } else if (strcmp(what, "print") == 0) {
+        assert_int_equal(ftruncate(child->output, 65 << 20), 0);
+    } else {
+        if (strcmp(what, "flood") == 0) {
+            assert_int_equal(send(child->socket, bells, sizeof(bells), 0), sizeof(bells));
+        } else {
+            assert_string_equal(what, "hang-up");
+            close(child->socket);
+            child->socket = -1;
+        }
+        functions_readable(&w.functions, (uint32_t)child->number, w.now_ms);
+    }
+}
+
+static void
+hatchery_step(const char *what)
+{
+    static const struct hatch pong = { .kind = HATCH_PONG }, list = { .kind = HATCH_LIST };
+
+    if (strcmp(what, "pong") == 0) {
+        assert_true(hatch_send(w.hatchery, 0, &pong, NULL));
+        assert_true(functions_hatchery(&w.functions, w.now_ms));
+    } else if (strcmp(what, "dies") == 0) {
+        assert_int_equal(waitpid(w.hatchery_pid, NULL, 0), w.hatchery_pid);
+        w.hatchery_pid = 0;
+        note("stuck");
+    } else if (strcmp(what, "full") == 0) {
+        w.deaf = true;
+        while (hatch_send(w.functions.hatchery, MSG_DONTWAIT, &list, NULL))
+            continue;
+    } else if (strcmp(what, "empty") == 0) {
+        w.deaf = false;
+    } else {
+        assert_string_equal(what, "all-gone");
+        functions_all_gone(&w.functions);
+    }
 }
 
 /* ---- the script ---- */
@@ -351,9 +478,11 @@ child_step(const char *what, struct double_child *child, int status)
         page_write(child->page, slice_text("nonsense"), no_bell);
         functions_readable(&w.functions, (uint32_t)child->number, w.now_ms);
     } else if (strcmp(what, "gone") == 0)
-        child_gone(child, status);
+        child_told(child, HATCH_GONE, status);
+    else if (strcmp(what, "pid") == 0)
+        child_told(child, HATCH_MADE, status);
     else
-        fail_msg("no step %s", what);
+        child_harm(what, child);
 }
 
 static void
@@ -377,8 +506,12 @@ step(const char *text)
         w.now_ms += (uint64_t)atoi(text + 1);
         assert_true(functions_wake_ms(&w.functions) <= w.now_ms);
         functions_turn(&w.functions, w.now_ms);
+    } else if (strcmp(text, "recycle") == 0) {
+        w.functions.calls_per_child_max = 1;
+    } else if (strchr(text, ':') == NULL) {
+        hatchery_step(text);
     } else {
-        assert_true(sscanf(text, "%15[a-z]:%u:%d", what, &number, &status) >= 2);
+        assert_true(sscanf(text, "%15[a-z-]:%u:%d", what, &number, &status) >= 2);
         assert_true(number < w.count);
         child_step(what, &w.children[number], status);
     }
@@ -388,17 +521,22 @@ step(const char *text)
 static void
 world_open(void)
 {
-    int sockets[2];
-
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-    w.hatchery = sockets[1];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w.ours), 0);
+    w.hatchery = w.ours[1];
+    w.hatchery_pid = fork();
+    if (w.hatchery_pid == 0) {
+        for (;;)
+            pause();
+    }
     w.count = 0;
+    w.deaf = false;
     w.now_ms = clock_now_ms();
     buffer_clear(&w.log);
     w.functions = (struct functions){
-        .calls = { NULL, on_watch, on_ended, on_failed, on_unstarted, on_started, on_output,
-                   on_keep },
-        .hatchery = sockets[0], .worker = "node", .host = "here", .scratch = "/tmp",
+        .calls = { NULL, on_watch, on_ended, on_failed, on_lost, on_unstarted, on_started,
+                   on_output, on_keep },
+        .hatchery = w.ours[0], .hatchery_pid = w.hatchery_pid, .worker = "node",
+        .host = "here", .scratch = "/tmp",
         .output_max = 1000, .grace_ms = 1000, .start_limit_ms = 1000,
     };
     functions_init(&w.functions);
@@ -409,13 +547,19 @@ world_close(void)
 {
     functions_free(&w.functions);
     for (uint32_t i = 0; i < w.count; i++) {
-        close(w.children[i].socket);
+        if (w.children[i].socket >= 0)
+            close(w.children[i].socket);
         close(w.children[i].output);
         page_unmap(w.children[i].page);
         buffer_free(&w.children[i].in);
     }
-    close(w.functions.hatchery);
-    close(w.hatchery);
+    close(w.ours[0]);
+    close(w.ours[1]);
+    if (w.hatchery_pid == 0)
+        return;
+    assert_int_equal(waitpid(w.hatchery_pid, NULL, WNOHANG), 0);
+    kill(w.hatchery_pid, SIGKILL);
+    waitpid(w.hatchery_pid, NULL, 0);
 }
 
 static void
