@@ -21,6 +21,10 @@ APPLY_TASKS(APPLY_DECLARE)
     A(object_made) A(object_tied) A(object_untied) A(object_deleted) A(object_did) \
     A(answers_seen) A(answer_undone) A(body_loose)
 APPLY_OBJECTS(APPLY_DECLARE)
+
+/* lent.c: facts about keys of tasks */
+#define APPLY_KEYS(A) A(job_keyed) A(task_keyed) A(session_keyed)
+APPLY_KEYS(APPLY_DECLARE)
 #undef APPLY_DECLARE
 
 #endif

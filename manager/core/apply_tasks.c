@@ -210,14 +210,18 @@ lease_end(struct core *core, struct task *task)
     worker_release(core, task->worker, task);
     task->job->running--;
     core->counters.tasks_running--;
+    if (task->keyed)
+        lent_drop(core, task);
     task->worker = NULL;
 }
 
 bool
 check_task_ended(const struct core *core, const struct record_task_ended *it)
 {
-    return leased_find(core, it->job, it->index) != NULL && it->state >= TASK_SUCCEEDED &&
-           it->state < TASK_STATE_COUNT && it->kept < 4;
+    const struct task *task = leased_find(core, it->job, it->index);
+
+    return task != NULL && it->state >= TASK_SUCCEEDED && it->state < TASK_STATE_COUNT &&
+           it->kept < 4 && lent_may_end(core, task);
 }
 
 void
@@ -245,7 +249,7 @@ check_task_again(const struct core *core, const struct record_task_again *it)
 {
     const struct task *task = leased_find(core, it->job, it->index);
 
-    if (task == NULL || task->stopping || it->why >= AGAIN_COUNT)
+    if (task == NULL || task->stopping || it->why >= AGAIN_COUNT || !lent_may_end(core, task))
         return false;
     if (it->why == AGAIN_FAILED)
         return task->failures + 1 < task->job->attempts_max;

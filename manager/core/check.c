@@ -62,6 +62,46 @@ check_counts(const struct core *core, const struct job *job)
 }
 
 static void
+check_cap(const struct core *core, const struct cap *cap)
+{
+    uint32_t members = 0, running = 0, ready = 0;
+
+    for (uint32_t i = 0; i < core->job_order.count; i++) {
+        const struct job *job = job_find(core, order_at(&core->job_order, i));
+
+        if (job->member == NULL || job->member->cap != cap)
+            continue;
+        members++;
+        running += job->running;
+        ready += job->ready.place > 0;
+        assert(job->user == cap->user && job->running_max == cap->max);
+        assert(job->id == cap->lead ? job->cap_with == 0 : job->cap_with == cap->lead);
+        assert((job->member->turn.place > 0) == (job->ready.place > 0));
+        assert(job->member->turn.place == 0 || job->member->turn.key == job->running);
+    }
+    assert(members == cap->members);
+    assert(running == cap->running && running <= cap->max);
+    assert(ready == cap->ready);
+    assert(!core->started || cap->open == (running < cap->max));
+    for (const struct list *at = cap->shares.next; at != &cap->shares; at = at->next) {
+        const struct share *share = CONTAINER(at, struct share, link);
+
+        assert(share->jobs.count == share->turns.count && share->members > 0);
+        assert((share->place.place > 0) == (cap->open && share->jobs.count > 0));
+    }
+}
+
+static void
+check_caps(const struct core *core)
+{
+    size_t            cursor = 0;
+    const struct cap *cap;
+
+    while ((cap = map_next(&core->caps, &cursor, NULL)) != NULL)
+        check_cap(core, cap);
+}
+
+static void
 check_job(const struct core *core, const struct job *job)
 {
     assert(!job->stub);
@@ -148,3 +188,4 @@ core_check(const struct core *core)
     assert((core->reserved == NULL) == (core->reserved_for == NULL));
     objects_check(core);
 }
+    lent_verify(core);

@@ -73,6 +73,7 @@ core_free(struct core *core)
     if (core == NULL)
         return;
     objects_free(core);
+    lent_free(core);
     free_objects(core);
     result_free_pool(core);
     classes_free(core);
@@ -158,7 +159,7 @@ core_link(struct core *core)
     for (uint32_t i = 0; i < count; i++)
         list_append(&core->finished, &ended[i]->link);
     free(ended);
-    return good && snapshot_objects_link(core);
+    return good && lent_link(core) && snapshot_objects_link(core);
 }
 
 muster_err
@@ -243,6 +244,7 @@ static step_fn *const step_table[MSG_TYPE_LIMIT] = {
     [MSG_TYPE_JOB_ITEMS]       = step_job_items,
     [MSG_TYPE_JOB_STDIN]       = step_job_stdin,
     [MSG_TYPE_JOB_CLOSE]       = step_job_close,
+    lent_start(core, fx);
     [MSG_TYPE_JOB_CANCEL]      = step_job_cancel,
     [MSG_TYPE_JOB_RETRY]       = step_job_retry,
     [MSG_TYPE_JOB_GET]         = step_job_get,
@@ -259,6 +261,7 @@ static step_fn *const step_table[MSG_TYPE_LIMIT] = {
     [MSG_TYPE_OBJECT_OPEN]     = step_object_open,
     [MSG_TYPE_OBJECT_CLOSE]    = step_object_close,
     [MSG_TYPE_OBJECT_DELETE]   = step_object_delete,
+    [MSG_TYPE_TASK_KEY]        = step_task_key,
     [MSG_TYPE_OBJECT_DO]       = step_object_do,
     [MSG_TYPE_OBJECT_CANCEL]   = step_object_cancel,
     [MSG_TYPE_OBJECT_SEEN]     = step_object_seen,
@@ -297,7 +300,7 @@ core_step(struct core *core, uint64_t now_ms, const struct core_from *from, uint
                       rule->name);
         return;
     }
-    step_table[type](core, &(struct step){ session, request, fx }, m);
+    step_table[type](core, &(struct step){ session, request, fx, from }, m);
     objects_settle(core, fx);
 }
 

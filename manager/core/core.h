@@ -46,7 +46,8 @@ struct core_from {
     uint64_t       session;       /* 0 until HELLO was answered */
     enum wire_role role;
     struct slice   user;          /* name of its key */
-    struct slice   address;       /* for people */
+    struct slice   address;       /* numeric; "" = not TCP */
+    struct slice   key;           /* HELLO: the public key, if it is one of a task; else empty */
 };
 
 struct core *core_new(const struct core_config *config);

@@ -28,6 +28,7 @@ effects_clear(struct effects *fx)
     fx->body_count = 0;
     fx->pruned_count = 0;
     fx->ended_count = 0;
+    fx->key_count = 0;
     fx->opened = 0;
 }
 
@@ -46,6 +47,7 @@ effects_free(struct effects *fx)
     free(fx->bodies);
     free(fx->pruned);
     free(fx->ended);
+    free(fx->keys);
     *fx = (struct effects){ 0 };
 }
 
@@ -55,7 +57,7 @@ effects_empty(const struct effects *fx)
     assert(fx != NULL);
     return fx->facts.bytes == 0 && fx->send_count == 0 && fx->lease_count == 0 &&
            fx->results_count == 0 && fx->get_count == 0 && fx->body_count == 0 &&
-           fx->pruned_count == 0 && fx->ended_count == 0;
+           fx->pruned_count == 0 && fx->ended_count == 0 && fx->key_count == 0;
 }
 
 /* One more element of an array of fx, zeroed. */
@@ -208,4 +210,18 @@ effects_ended(struct effects *fx, uint64_t session)
 {
     assert(session != 0);
     *EFFECTS_ADD(fx, ended, ended_count, ended_capacity) = session;
+}
+
+void
+effects_key(struct effects *fx, bool valid, struct slice key, struct slice user,
+            struct slice address)
+{
+    struct effect_key *it = EFFECTS_ADD(fx, keys, key_count, key_capacity);
+
+    assert(key.bytes == sizeof(it->key));
+    assert(user.bytes < sizeof(it->user) && address.bytes < sizeof(it->address));
+    it->valid = valid;
+    memcpy(it->key, key.data, key.bytes);
+    memcpy(it->user, user.data, user.bytes);
+    memcpy(it->address, address.data, address.bytes);
 }

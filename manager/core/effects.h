@@ -69,6 +69,14 @@ struct effect_body {
     size_t   bytes;
 };
 
+/* The holder of a key of a task may come in from now on, or no more. */
+struct effect_key {
+    bool    valid;
+    uint8_t key[KEY_PUBLIC_BYTES];
+    char    user[NAME_BYTES_MAX + 1];  /* whose client it is */
+    char    address[64];               /* that it must come from; "" = not TCP */
+};
+
 struct effects {
     struct buffer           facts;     /* encoded records, for the log */
     struct buffer           arena;
@@ -81,6 +89,7 @@ struct effects {
     struct effect_body     *bodies;    uint32_t body_count, body_capacity;
     uint64_t               *pruned;    uint32_t pruned_count, pruned_capacity;
     uint64_t               *ended;     uint32_t ended_count, ended_capacity;   /* sessions */
+    struct effect_key      *keys;      uint32_t key_count, key_capacity;
     uint64_t                opened;    /* session that the last HELLO got; 0: refused */
 };
 
@@ -106,5 +115,7 @@ void effects_number(struct effects *fx, uint64_t number);   /* a body number of 
 void effects_body(struct effects *fx, uint64_t job, uint64_t number, struct slice bytes);
 void effects_prune(struct effects *fx, uint64_t job);
 void effects_ended(struct effects *fx, uint64_t session);
+void effects_key(struct effects *fx, bool valid, struct slice key, struct slice user,
+                 struct slice address);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "state.h"
 
-static struct task *
+struct task *
 lease_find(const struct core *core, const struct worker *worker, const struct wire_token *token)
 {
     struct wire_token mine;
@@ -25,7 +25,7 @@ lease_find(const struct core *core, const struct worker *worker, const struct wi
     return token_equal(&mine, token) ? task : NULL;
 }
 
-static void
+void
 lease_stale(struct core *core, const struct step *step, const struct wire_token *token)
 {
     core->counters.stale++;
@@ -44,6 +44,8 @@ lease_end(struct core *core, struct task *task, enum wire_task_state state, uint
     struct job   *job = task->job;
     struct record record = { .type = RECORD_TYPE_TASK_ENDED };
 
+    if (task->keyed)
+        lent_end(core, task, fx);
     result_add(core, job, task->index, 1, task_attempt(task), slice_text(task->worker->name),
                result, fx);
     if (task->watched)
@@ -63,6 +65,8 @@ lease_again(struct core *core, struct task *task, enum record_again why, uint64_
 {
     struct record record = { .type = RECORD_TYPE_TASK_AGAIN };
 
+    if (task->keyed)
+        lent_end(core, task, fx);
     record.task_again.job = task->job->id;
     record.task_again.index = task->index;
     record.task_again.why = why;

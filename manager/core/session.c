@@ -50,6 +50,7 @@ session_free(struct core *core, struct session *session)
     assert(session->stub || list_empty(&session->jobs));
     assert(list_empty(&session->ties) && list_empty(&session->waits) && session->kept == NULL);
     session_drop_polls(core, session);
+    lent_session_gone(core, session);
     if (session->worker != NULL)
         worker_free(core, session->worker);
     if (session->timer.place > 0)
@@ -115,8 +116,8 @@ session_welcome(struct core *core, struct session *session, uint64_t request, bo
 }
 
 static struct session *
-session_open(struct core *core, const struct core_from *from, const struct msg_hello *m,
-             struct effects *fx)
+session_open(struct core *core, const struct core_from *from, const struct lent *lent,
+             const struct msg_hello *m, struct effects *fx)
 {
     struct record record = { .type = RECORD_TYPE_SESSION_OPENED };
 
@@ -125,18 +126,21 @@ session_open(struct core *core, const struct core_from *from, const struct msg_h
     record.session_opened.role = from->role;
     record.session_opened.user = from->user;
     core_fact(core, fx, &record);
+    if (lent != NULL)
+        lent_opened(core, map_get(&core->sessions, core->session_last), lent, fx);
     return map_get(&core->sessions, core->session_last);
 }
 
 /* NULL: there is no such session, or it is someone else's, which is the same to
  * whoever asks. */
 static struct session *
-session_resume(struct core *core, const struct core_from *from, const struct msg_hello *m)
+session_resume(struct core *core, const struct core_from *from, const struct lent *lent,
+               const struct msg_hello *m)
 {
     struct session *session = map_get(&core->sessions, m->session);
 
     if (session == NULL || session->secret != m->secret || session->role != from->role ||
-        !slice_equal(session->user->name, from->user))
+        session->lent != lent || !slice_equal(session->user->name, from->user))
         return NULL;
     session_drop_polls(core, session);
     session_park(core, session);
@@ -149,9 +153,15 @@ void
 session_hello(struct core *core, const struct core_from *from, uint64_t request,
               const struct msg_hello *m, struct effects *fx)
 {
-    struct session *session;
+    struct session    *session;
+    const struct lent *lent = lent_find(core, from->key);
 
     fx->opened = 0;
+    if (from->key.bytes > 0 && lent == NULL) {
+        effects_error(fx, 0, request, MUSTER_ERR_AUTH,
+                      "the task that the key was made for has ended");
+        return;
+    }
     if (m->version_max < PROTOCOL_VERSION_MIN || m->version_min > PROTOCOL_VERSION ||
         m->version_min > m->version_max) {
         effects_error(fx, 0, request, MUSTER_ERR_VERSION,
@@ -161,7 +171,7 @@ session_hello(struct core *core, const struct core_from *from, uint64_t request,
         return;
     }
     if (m->session != 0) {
-        session = session_resume(core, from, m);
+        session = session_resume(core, from, lent, m);
         if (session == NULL) {
             effects_error(fx, 0, request, MUSTER_ERR_SESSION,
                           "session %llu has ended; open a new one", (unsigned long long)m->session);
@@ -173,7 +183,7 @@ session_hello(struct core *core, const struct core_from *from, uint64_t request,
                       core->session_order.count);
         return;
     } else {
-        session = session_open(core, from, m, fx);
+        session = session_open(core, from, lent, m, fx);
     }
     session->connected = true;
     session->slow = false;

@@ -5,6 +5,7 @@
  *   job       id       everything but its references
  *   refs + k  id << 24 | chunk    REFS_CHUNK references of kind k
  *   8 .. 11                       shared objects: snapshot_objects.c
+ *   12        job                 keys of its tasks: lent.c
  *
  * 1. An object is a function of durable state alone, in one canonical form:
  *    equal states give equal bytes (core_digest rests on it).
@@ -176,6 +177,8 @@ snapshot_put_all(const struct core *core, struct buffer *out)
         write_varint(out, id);
         put_job(core, job, out);
         for (uint32_t kind = 0; kind < REFS_KINDS; kind++) {
+        if (job->own_key)
+            lent_put(core, job, out);
             for (uint32_t j = 0; j < chunk_count(refs_count(job->refs[kind])); j++)
                 put_chunk(job->refs[kind], j, out);
         }
@@ -199,6 +202,8 @@ snapshot_job_gone(struct core *core, const struct job *job)
         return;
     snapshot_gone(core, OBJECT_JOB, job->id);
     for (uint32_t kind = 0; kind < REFS_KINDS; kind++) {
+    if (job->own_key)
+        snapshot_gone(core, OBJECT_KEYS, job->id);
         uint32_t saved = job->refs[kind] != NULL ? job->refs[kind]->saved : 0;
 
         for (uint32_t i = 0; i < chunk_count(saved); i++)
@@ -230,6 +235,11 @@ checkpoint_job(struct core *core, struct job *job, core_object_fn *each, void *c
     put_job(core, job, out);
     each(context, OBJECT_JOB, job->id, buffer_slice(out));
     job->stored = true;
+    if (job->own_key) {
+        buffer_clear(out);
+        lent_put(core, job, out);
+        each(context, OBJECT_KEYS, job->id, buffer_slice(out));
+    }
 }
 
 void
@@ -593,3 +603,5 @@ core_load(struct core *core, uint32_t kind, uint64_t id, struct slice bytes)
         good = snapshot_load_object(core, kind, id, bytes);
     return good ? MUSTER_OK : MUSTER_ERR_INVALID;
 }
+    else if (kind == OBJECT_KEYS)
+        good = lent_load(core, id, bytes);

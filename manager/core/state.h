@@ -216,11 +216,13 @@ struct task {
     uint32_t       pid;            /* (v) 0 = not started as far as we know */
     uint16_t       failures, losses;
     uint8_t        state;          /* enum wire_task_state */
-    bool           stopping;       /* to be cancelled when its lease ends */
-    bool           ahead;          /* (v) leased beyond what fits: in worker->ahead */
-    bool           watched;        /* (v) someone follows its output */
+    bool           stopping : 1;   /* to be cancelled when its lease ends */
+    bool           keyed : 1;      /* LEASED: it has a key, see lent.c */
+    bool           ahead : 1;      /* (v) leased beyond what fits: in worker->ahead */
+    bool           watched : 1;    /* (v) someone follows its output */
 };
 
+    bool           own_key;        /* each of its tasks gets a key: lent.c */
 static_assert(sizeof(struct task) <= 96, "a live task must stay small");
 
 /* ---- sessions and workers ---- */
@@ -260,6 +262,8 @@ struct worker {
     struct session  *session;
     char             name[NAME_BYTES_MAX + 1];
     struct wire_token *done;       /* ring of DONE_MAX, allocated when needed */
+    struct lent     *lent;         /* the key that opened it, of a task; NULL: one that stays */
+    struct list      lent_link;    /* in lent->sessions */
     uint32_t         done_count, done_next;
     struct list      all;          /* in core->workers (d) */
     struct list      leases;       /* that fit */
@@ -323,6 +327,16 @@ struct core {
     struct order session_order, job_order;         /* (d) */
     struct list  finished;         /* (d) jobs, in the order in which they ended */
     uint64_t     name_last, user_last, class_last;
+/* ---- keys of tasks: see lent.c ---- */
+enum { LENT_ADDRESS_BYTES_MAX = 63 };
+
+struct lent {
+    struct task *task;             /* LEASED */
+    struct list  sessions;         /* that it opened, in this order */
+    uint8_t      key[KEY_PUBLIC_BYTES];
+    char         address[LENT_ADDRESS_BYTES_MAX + 1];   /* of the worker that made it */
+};
+
     struct class **class_slots;    /* (d) by slot, NULL = free */
     uint32_t     class_slot_count, class_slot_capacity;
     uint64_t     object_last, tie_last, body_owner_last;
@@ -352,6 +366,7 @@ struct core {
     uint64_t     reserve_at_ms;    /* look for a worker to reserve; UINT64_MAX: no need */
     uint64_t     served;           /* of the owner served last */
     struct list  touched;
+    struct map   lent_keys, lent_tasks;            /* (d) by key, by job and index */
     struct list  dirty_jobs, dirty_sessions, dirty_objects, dirty_ties, dirty_answers;
     bool         dirty;            /* ids or epoch changed */
     struct buffer gone;            /* u32 kind, u64 id of objects to drop */
@@ -404,6 +419,7 @@ refs_count(const struct refs *refs)
 }
 /* The last one whose `a` is <= at; NULL when there is none. For items and stdin. */
 const struct ref *refs_find(const struct refs *refs, uint32_t at, uint32_t *hint);
+    struct buffer lent_loaded;     /* the same of lent.c */
 
 /* ---- class.c ---- */
 struct class *class_take(struct core *core, const struct wire_needs *needs);
@@ -576,16 +592,20 @@ void snapshot_job_gone(struct core *core, const struct job *job);
 
 /* ---- handlers of messages, one table in core.c ---- */
 struct step {
-    struct session  *session;
-    uint64_t         request;
-    struct effects  *fx;
+    struct session         *session;
+    uint64_t                request;
+    struct effects         *fx;
+    const struct core_from *from;
 };
 typedef void step_fn(struct core *core, const struct step *step, const union wire_any *m);
 step_fn step_goodbye, step_beat, step_worker_join, step_worker_holds, step_worker_drain,
         step_task_finish, step_task_return, step_task_output, step_result_chunk, step_stdin_get,
         step_job_submit, step_job_items, step_job_stdin, step_job_close, step_job_cancel,
         step_job_retry, step_job_get, step_job_list, step_results, step_result, step_output,
-        step_task_list, step_follow, step_why, step_worker_list, step_drain, step_shutdown;
+        step_task_list, step_follow, step_why, step_worker_list, step_drain, step_shutdown,
+        step_task_key;
+/* A token that is no lease: answers STALE. */
+void lease_stale(struct core *core, const struct step *step, const struct wire_token *token);
 void session_hello(struct core *core, const struct core_from *from, uint64_t request,
                    const struct msg_hello *m, struct effects *fx);
 
@@ -598,3 +618,25 @@ core_unix_ms(const struct core *core)
 #define SLICE_ARGS(s) (int)(s).bytes, (const char *)(s).data
 
 #endif
+/* ---- lent.c: keys of tasks ---- */
+struct lent *lent_find(const struct core *core, struct slice key);   /* NULL: nobody's */
+/* HELLO with this key opened a session. */
+void lent_opened(struct core *core, const struct session *session, const struct lent *lent,
+                 struct effects *fx);
+/* The lease of a task with a key is about to end: its sessions end before. */
+void lent_end(struct core *core, struct task *task, struct effects *fx);
+bool lent_may_end(const struct core *core, const struct task *task);
+void lent_drop(struct core *core, struct task *task);
+void lent_session_gone(struct core *core, struct session *session);
+/* Tells the keys of all recovered leases. */
+void lent_start(const struct core *core, struct effects *fx);
+void lent_put(const struct core *core, const struct job *job, struct buffer *out);
+bool lent_load(struct core *core, uint64_t id, struct slice bytes);
+bool lent_link(struct core *core);
+void lent_verify(const struct core *core);
+void lent_free(struct core *core);
+
+/* The task that the token proves a lease of, NULL: none of this worker. */
+struct task *lease_find(const struct core *core, const struct worker *worker,
+                        const struct wire_token *token);
+    OBJECT_KEYS = 12,              /* of the tasks of a job that asked for them */

@@ -262,6 +262,15 @@ step_job_submit(struct core *core, const struct step *step, const union wire_any
         !check_after(core, step->session, m, &refusal, &failed))
         goto out;
     if (class_canonical(&m->needs, &needs, &what)) {
+static void
+submit_keyed(struct core *core, const struct job *job, struct effects *fx)
+{
+    struct record record = { .type = RECORD_TYPE_JOB_KEYED };
+
+    record.job_keyed.job = job->id;
+    core_fact(core, fx, &record);
+}
+
         refuse(&refusal, MUSTER_ERR_INVALID, "%s", what);
         goto out;
     }
@@ -315,6 +324,8 @@ input_room(const struct core *core, const struct step *step)
 
 void
 step_job_items(struct core *core, const struct step *step, const union wire_any *any)
+    if (spec.own_key)
+        submit_keyed(core, job, step->fx);
 {
     const struct msg_job_items *m = &any->job_items;
     struct record  record = { .type = RECORD_TYPE_ITEMS_ADDED };

@@ -26,6 +26,31 @@ stored_add(void *context, uint32_t kind, uint64_t id, struct slice bytes)
     buffer_append_slice(&stored->bytes[stored->count++], bytes);
 }
 
+/* A task with a key, and a session that the key opened. */
+static void
+history_key(struct world *world, uint64_t ann)
+{
+    static const uint8_t  key[KEY_PUBLIC_BYTES] = { 1, 2, 3 };
+    struct core_from      from = { .role = ROLE_CLIENT, .user = slice_text("ann"),
+                                   .key = slice_of(key, sizeof(key)) };
+    struct msg_job_submit job = world_job(world, 4, 1);
+    uint64_t              worker = world_worker(world, "node2", 1, 0);
+    struct wire_token     token;
+    union wire_any        m;
+
+    job.priority = 10;
+    world_submit_spec(world, ann, "ann", &job, (struct wire_spec){ .own_key = 1 });
+    world_expect(world, JOB_SUBMITTED, &m);
+    world_turn(world, 1);
+    assert_int_equal(world_leases(world, &token, NULL, 1), 1);
+    world_next(world);
+    m.task_key = (struct msg_task_key){ token, slice_of(key, sizeof(key)) };
+    world_step(world, 0, worker, ROLE_WORKER, "fleet", MSG_TYPE_TASK_KEY, &m);
+    m.hello = (struct msg_hello){ .version_min = 1, .version_max = 1, .secret = 5 };
+    core_step(world->core, world->now_ms, &from, ++world->request, MSG_TYPE_HELLO, &m, &world->fx);
+    assert_true(world->fx.opened != 0);
+}
+
 /* Jobs that ended, run, wait; a worker with leases; a cancelled range. */
 static struct world *
 history(void)
@@ -61,6 +86,9 @@ history(void)
     m.result_chunk = (struct msg_result_chunk){ tokens[2], 0, 0, slice_text("out") };
     world_step(world, 0, worker, ROLE_WORKER, "fleet", MSG_TYPE_RESULT_CHUNK, &m);
     world_turn(world, 1);
+    world_next(world);
+    history_key(world, ann);
+    world_turn(world, 1);
     buffer_free(&after);
     buffer_free(&range);
     return world;
@@ -82,7 +110,7 @@ objects_whole(void **state)
 
     (void)state;
     core_checkpoint(world->core, stored_add, &stored);
-    assert_true(stored.count >= 7);
+    assert_true(stored.count >= 9);
     core = core_new(&world->config);
     for (uint32_t i = 0; i < stored.count; i++)
         assert_int_equal(core_load(core, stored.kinds[i], stored.ids[i],
