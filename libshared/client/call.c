@@ -50,6 +50,9 @@ call_submit(struct muster_session *session, struct call *call, uint32_t timeout_
     assert(call->state == CALL_NEW);
     assert(call->done != NULL || call->piece != NULL);
     call->session = session;
+    /* Nobody will answer: it ends as soon as somebody looks. */
+    if (session_failed(session, &call->error))
+        timeout_ms = 0;
     call->deadline_ms = deadline_after(timeout_ms);
     call_number(call, ++session->request_last);
     session->objects.plain_last = call->request;
@@ -149,6 +152,8 @@ muster_err
 session_wait_error(struct muster_session *session, muster_err err, const char *what,
                    uint32_t timeout_ms, struct muster_error *error)
 {
+    if (session_forked(session, error))
+        return err;
     if (err == MUSTER_ERR_INTERRUPTED)
         return error_set(error, err, "interrupted while waiting for %s", what);
     if (session->machine.state == MACHINE_READY)

@@ -87,6 +87,8 @@ callback_post(struct muster_session *session, struct callback *callback)
     bool              first = list_empty(&callbacks->waiting);
 
     list_append(&callbacks->waiting, &callback->link);
+    if (session->forked)
+        return;
     if (callbacks->fd >= 0) {
         if (first)
             (void)eventfd_write(callbacks->fd, 1);
@@ -104,6 +106,8 @@ muster_session_fd(struct muster_session *session)
     struct callbacks *callbacks = &session->callbacks;
     int               fd;
 
+    if (session->forked)
+        return -1;
     pthread_mutex_lock(&session->lock);
     if (callbacks->fd < 0) {
         callbacks->fd = eventfd(list_empty(&callbacks->waiting) ? 0 : 1,

@@ -27,6 +27,7 @@
 
 #include "auth.h"
 #include "clock.h"
+#include "fork.h"
 #include "heap.h"
 #include "link.h"
 #include "list.h"
@@ -217,6 +218,8 @@ struct muster_session {
     struct drive        drive;
     bool                closing;
     uint64_t            close_by_ms;
+    struct fork_owner   forks;
+    bool                forked;          /* a child's copy: constant there */
 
     /* of the thread that drives alone */
     struct link_client *link;
@@ -236,6 +239,9 @@ void text_put(char *out, size_t out_bytes, struct slice text);
 void session_wake(struct muster_session *session);
 /* FAILED already? */
 bool session_failed(const struct muster_session *session, struct muster_error *error);
+/* Is this the parent's session, in a child of fork()?  It has FAILED then, nobody drives
+ * it, and what it shares with the parent is not touched.  Also without the lock. */
+bool session_forked(const struct muster_session *session, struct muster_error *error);
 /* drive.c */
 void  drive_start(struct muster_session *session);
 void  drive_free(struct muster_session *session);

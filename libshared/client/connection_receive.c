@@ -33,7 +33,8 @@ receive_tell(struct muster_connection *connection)
     eventfd_t count;
     bool      ready = receive_ready(connection);
 
-    if (connection->event_fd < 0 || connection->event_told == ready)
+    if (connection->event_fd < 0 || connection->event_told == ready ||
+        connection->handle.session->forked)
         return;
     if (ready)
         (void)eventfd_write(connection->event_fd, 1);
@@ -246,9 +247,10 @@ part_free(struct part_in *part)
 static muster_err
 receive_check(const struct muster_connection *connection, struct muster_error *error)
 {
-    if (connection->receives)
-        return MUSTER_OK;
-    return error_set(error, MUSTER_ERR_STATE, "this end of the pipe only sends");
+    if (!connection->receives)
+        return error_set(error, MUSTER_ERR_STATE, "this end of the pipe only sends");
+    /* What lies here is the parent's to read. */
+    return session_forked(connection->handle.session, error) ? MUSTER_ERR_SESSION : MUSTER_OK;
 }
 
 /* ---- whole messages ---- */

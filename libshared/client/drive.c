@@ -234,6 +234,8 @@ waiter_wait(struct muster_session *session, struct waiter *waiter, uint64_t dead
 {
     muster_err err = MUSTER_OK;
 
+    if (session->forked)
+        return session->machine.error.code;
     /* What woke it before was looked at. */
     waiter->woken = false;
     while (!waiter->woken && !err) {

@@ -292,6 +292,8 @@ feed_item(struct muster_session *session, uint64_t job, struct slice item, uint3
     if (err)
         return err;
     err = feed_error(feed, error);
+    if (!err && session_failed(session, error))
+        err = session->machine.error.code;
     if (!err && feed->next + feed->block.count >= TASKS_PER_JOB_MAX)
         err = error_set(error, MUSTER_ERR_FULL,
                         "job %llu has %u tasks already, the most there may be",

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "fork.h"
 #include "janitor.h"
 #include "program.h"
 
@@ -35,7 +36,53 @@ struct muster_fleet {
     struct janitor janitor;
     struct program manager;
     struct program worker;
+    struct fork_owner forks;
+    bool           copy;             /* in a child of fork() */
 };
+
+/* ---- fork() ---- */
+
+static void
+fleet_leave(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* The copy holds nothing alive and ends nothing. */
+static void
+fleet_fork_child(struct fork_owner *owner)
+{
+    struct muster_fleet *fleet = CONTAINER(owner, struct muster_fleet, forks);
+    struct program      *programs[] = { &fleet->manager, &fleet->worker };
+
+    for (size_t i = 0; i < 2; i++) {
+        fleet_leave(&programs[i]->lifeline);
+        fleet_leave(&programs[i]->ready);
+        programs[i]->pid = 0;
+    }
+    if (fleet->janitor.pid != 0) {
+        fleet_leave(&fleet->janitor.pipe[0]);
+        fleet_leave(&fleet->janitor.pipe[1]);
+    }
+    fleet->janitor.pid = 0;
+    fleet->copy = true;
+}
+
+static muster_err
+fleet_program(struct muster_fleet *fleet, struct program *program, const char *name,
+              const char *const *args, int held_fd, struct muster_error *error)
+{
+    muster_err err;
+
+    forks_pause();
+    err = program_start(program, name, fleet->dir, args, held_fd, error);
+    forks_resume();
+    return err ? err : program_ready(program, FLEET_READY_MS, error);
+}
+
+/* ---- start, stop ---- */
 
 static char *
 fleet_text(const char *before, const char *middle, const char *after)
@@ -81,9 +128,8 @@ fleet_start_manager(struct muster_fleet *fleet, struct muster_error *error)
     const char *const args[] = { "--dir", fleet->dir, "--listen", fleet->address,
                                  "--store", "memory", "--ephemeral", "--log-level", "warn",
                                  "--lifeline-fd", "3", "--ready-fd", "4", NULL };
-    muster_err err = program_start(&fleet->manager, "muster-manager", fleet->dir, args, -1, error);
 
-    return err ? err : program_ready(&fleet->manager, FLEET_READY_MS, error);
+    return fleet_program(fleet, &fleet->manager, "muster-manager", args, -1, error);
 }
 
 static muster_err
@@ -100,7 +146,6 @@ fleet_start_worker(struct muster_fleet *fleet, const struct muster_fleet_options
     const char *args[sizeof(fixed) / sizeof(fixed[0]) + 2 * FLEET_MODULES_MAX + 1];
     size_t      at = sizeof(fixed) / sizeof(fixed[0]);
     uint32_t    cpus = options->cpus;
-    muster_err  err;
 
     if (cpus == 0)
         cpus = cores > 0 ? (uint32_t)cores : 1;
@@ -111,9 +156,8 @@ fleet_start_worker(struct muster_fleet *fleet, const struct muster_fleet_options
         args[at++] = options->modules[i];
     }
     args[at] = NULL;
-    err = program_start(&fleet->worker, "muster-worker", fleet->dir, args, fleet->manager.lifeline,
-                        error);
-    return err ? err : program_ready(&fleet->worker, FLEET_READY_MS, error);
+    return fleet_program(fleet, &fleet->worker, "muster-worker", args, fleet->manager.lifeline,
+                         error);
 }
 
 static muster_err
@@ -147,7 +191,10 @@ muster_fleet_start(const struct muster_fleet_options *options, struct muster_fle
     fleet = base_alloc(sizeof(*fleet));
     fleet->manager.lifeline = fleet->manager.ready = -1;
     fleet->worker.lifeline = fleet->worker.ready = -1;
+    fleet->forks.child = fleet_fork_child;
     err = fleet_make_dir(fleet, error);
+    if (!err)
+        err = fork_watch(&fleet->forks, error);
     if (!err) {
         fleet->address = fleet_text("ipc://", fleet->dir, "/manager.sock");
         fleet->client_key = fleet_text(fleet->dir, "/client", ".authkey");
@@ -188,10 +235,11 @@ muster_fleet_stop(struct muster_fleet *fleet)
 
     if (fleet == NULL)
         return;
+    fork_forget(&fleet->forks);
     program_stop(&fleet->worker, FLEET_STOP_MS);
     program_stop(&fleet->manager, FLEET_STOP_MS);
     janitor_dismiss(&fleet->janitor);
-    if (fleet->dir != NULL)
+    if (fleet->dir != NULL && !fleet->copy)
         (void)file_remove_tree(fleet->dir, &ignored);
     free(fleet->dir);
     free(fleet->address);

@@ -215,6 +215,8 @@ pool_check(struct muster_pool *pool, const char *name, struct muster_error *erro
     pthread_mutex_unlock(&pool->session->lock);
     if (over)
         return error_set(error, MUSTER_ERR_STATE, "the pool is closed");
+    if (session_forked(pool->session, error))
+        return MUSTER_ERR_SESSION;
     if (name == NULL || name[0] == '\0' || strlen(name) > NAME_BYTES_MAX)
         return error_set(error, MUSTER_ERR_INVALID, "a function's name has 1 to %u bytes",
                          (unsigned)NAME_BYTES_MAX);

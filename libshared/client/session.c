@@ -22,6 +22,56 @@ session_failed(const struct muster_session *session, struct muster_error *error)
     return true;
 }
 
+bool
+session_forked(const struct muster_session *session, struct muster_error *error)
+{
+    return session->forked && session_failed(session, error);
+}
+
+/* ---- fork() ---- */
+
+static struct muster_session *
+session_of(struct fork_owner *owner)
+{
+    return CONTAINER(owner, struct muster_session, forks);
+}
+
+static void
+session_fork_prepare(struct fork_owner *owner)
+{
+    pthread_mutex_lock(&session_of(owner)->lock);
+}
+
+static void
+session_fork_release(struct fork_owner *owner)
+{
+    pthread_mutex_unlock(&session_of(owner)->lock);
+}
+
+/* Descriptors stay open: the application may know their numbers. */
+static void
+session_fork_child(struct fork_owner *owner)
+{
+    struct muster_session *session = session_of(owner);
+
+    if (session->forked)
+        return;
+    session->forked = true;
+    session->link = NULL;
+    session->wake_fd = -1;
+    session->machine.state = MACHINE_FAILED;
+    (void)error_set(&session->machine.error, MUSTER_ERR_SESSION,
+                    "the session belongs to process %d, which this one was forked from: "
+                    "open one of its own", (int)getppid());
+    /* Those who waited are threads of the parent. */
+    list_init(&session->waiters);
+    list_init(&session->callbacks.waiting);
+    session->callbacks.fd = -1;
+    session->callbacks.started = false;
+    pthread_cond_init(&session->callbacks.cond, NULL);
+    drive_start(session);
+}
+
 /* ---- open ---- */
 
 static const struct {
@@ -67,6 +117,7 @@ session_load_key(const char *path, struct key **key_out, struct muster_error *er
 static void
 session_free(struct muster_session *session)
 {
+    fork_forget(&session->forks);
     feeds_free(session);
     collectors_free(session);
     objects_free(session);
@@ -99,6 +150,9 @@ session_prepare(struct muster_session *session, const struct muster_session_opti
     objects_start(session);
     callbacks_start(session);
     drive_start(session);
+    session->forks = (struct fork_owner){ .prepare = session_fork_prepare,
+                                          .release = session_fork_release,
+                                          .child = session_fork_child };
 
     config.address = session->address;
     config.authkey_file = session->authkey_file;
@@ -168,7 +222,9 @@ muster_session_open(const struct muster_session_options *options,
         err = error_errno(error, MUSTER_ERR_IO, "cannot make an event descriptor");
         goto out_free;
     }
-    err = session_start_thread(session, error);
+    err = fork_watch(&session->forks, error);
+    if (!err)
+        err = session_start_thread(session, error);
     if (err)
         goto out_free;
     err = session_wait_ready(session, error);
@@ -204,7 +260,7 @@ session_end_calls(struct muster_session *session)
 void
 muster_session_close(struct muster_session *session)
 {
-    if (session == NULL)
+    if (session == NULL || session->forked)
         return;
     pthread_mutex_lock(&session->lock);
     /* Calls in other threads must have ended; those in callbacks are ended here. */

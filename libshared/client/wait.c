@@ -62,10 +62,10 @@ muster_futures_wait(struct muster_future *const *futures, size_t count,
     while (!wait_look(futures, count, wait_for, done_out) && !err)
         err = waiter_wait(session, &waiter, deadline_ms);
     waiter_end(&waiter);
-    if (err == MUSTER_ERR_INTERRUPTED)
-        err = session_wait_error(session, err, "tasks to end", timeout_ms, error);
-    else
+    if (err == MUSTER_ERR_TIMEOUT)
         err = MUSTER_OK;
+    if (err)
+        err = session_wait_error(session, err, "tasks to end", timeout_ms, error);
     pthread_mutex_unlock(&session->lock);
     return err;
 }
@@ -140,6 +140,8 @@ mix_future(const struct muster_waitable *waitable)
 static muster_err
 mix_check(const struct mix *mix, struct muster_error *error)
 {
+    if (session_forked(mix->session, error))
+        return MUSTER_ERR_SESSION;
     for (size_t i = 0; i < mix->count; i++) {
         const struct muster_waitable *waitable = &mix->waitables[i];
         const struct muster_future   *future = mix_future(waitable);

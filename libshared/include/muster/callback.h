@@ -16,7 +16,8 @@ extern "C" {
 
 /* A descriptor that polls readable while callbacks wait.  From the first call on no
  * thread of the library runs callbacks of this session: muster_session_dispatch()
- * does.  It belongs to the session. */
+ * does.  It belongs to the session.  Negative: none could be made, or this is a child of the
+ * process that opened the session. */
 MUSTER_API int muster_session_fd(struct muster_session *session);
 /* Run the callbacks that wait now; how many. */
 MUSTER_API size_t muster_session_dispatch(struct muster_session *session);

@@ -1,7 +1,8 @@
 /* fleet.h - a private manager and worker on this machine, for one program
  *
  * Started, used and gone with the program, even when it is killed: both
- * processes hold one end of a pipe and end when the other end closes.
+ * processes hold one end of a pipe and end when the other end closes.  A child of
+ * fork() does not own it: stopping it there frees memory and no more.
  */
 #ifndef MUSTER_FLEET_H
 #define MUSTER_FLEET_H

@@ -5,6 +5,11 @@
  * the manager is away or restarts, calls wait (up to their own time-out), then
  * go on.  Nothing is printed.  Durations are milliseconds.  On error every
  * out-parameter is left untouched.
+ *
+ * A session belongs to the process that opened it.  In a child of fork() it is
+ * dead: calls give SESSION at once, no callback comes, and closing its handles
+ * frees memory and no more.  The parent's session notices nothing of it, and a child
+ * opens sessions of its own.
  */
 #ifndef MUSTER_SESSION_H
 #define MUSTER_SESSION_H
