@@ -81,15 +81,34 @@ loop_submit(struct loop *loop, const struct effects *fx, bool checkpoint)
     return number;
 }
 
+/* Keys of tasks are good before their workers hear so, and no more when their
+ * sessions hear that they have ended. */
+static void
+loop_lend(struct loop *loop, const struct effects *fx)
+{
+    for (uint32_t i = 0; i < fx->key_count; i++) {
+        const struct effect_key *it = &fx->keys[i];
+
+        if (it->valid)
+            link_server_lend(loop->link, it->key, it->user, it->address);
+        else
+            link_server_unlend(loop->link, it->key);
+    }
+}
+
 /* A turn that is durable: answer, then make its effects free for the next. */
 static muster_err
 loop_deliver(struct loop *loop, struct effects *fx, struct muster_error *error)
 {
-    muster_err err = answer_deliver(loop->answer, fx, error);
+    muster_err err;
 
+    loop_lend(loop, fx);
+    err = answer_deliver(loop->answer, fx, error);
     for (uint32_t i = 0; i < fx->ended_count; i++)
         (void)admit_session_ended(loop->admit, fx->ended[i]);
     loop->backlog = outbox_flush(loop->outbox);
+    if (fx->key_count > 0)
+        link_server_cut_unlent(loop->link);
     loop->delivered = true;
     effects_clear(fx);
     return err;
@@ -155,7 +174,8 @@ loop_recheck_keys(struct loop *loop)
     size_t            cursor = 0;
 
     while ((peer = map_next(&loop->peers, &cursor, NULL)) != NULL) {
-        const struct auth_entry *entry = link_server_entry(loop->link, peer->key);
+        const struct auth_entry *entry = link_server_entry(loop->link, peer->key,
+                                                             NULL);
         struct admit_from        from;
 
         if (!admit_peer_who(loop->admit, peer->peer, &from))

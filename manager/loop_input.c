@@ -94,6 +94,31 @@ loop_answers(const struct effects *fx)
            fx->numbers.bytes / sizeof(uint64_t) * BLOCK_BYTES_SEARCHED;
 }
 
+/* The key of a connection that came in with one of a task; empty: with one that stays. */
+static struct slice
+loop_lent_key(const struct loop *loop, uint64_t peer)
+{
+    const struct link_peer *known = map_get(&loop->peers, peer);
+    bool                    lent = false;
+
+    if (known == NULL ||
+        (link_server_entry(loop->link, known->key, &lent) != NULL && !lent))
+        return slice_of(NULL, 0);
+    return slice_of(known->key, KEY_BYTES);
+}
+
+/* A key that authorized_keys names is somebody's already. */
+static muster_err
+loop_check_key(const struct loop *loop, const struct msg_task_key *m, struct muster_error *error)
+{
+    bool lent = true;
+
+    if (m->key.bytes == KEY_BYTES && link_server_entry(loop->link, m->key.data, &lent) != NULL &&
+        !lent)
+        return error_set(error, MUSTER_ERR_CONFLICT, "the key is in authorized_keys already");
+    return MUSTER_OK;
+}
+
 static muster_err
 loop_step(struct loop *loop, uint64_t now_ms, uint64_t peer, const struct wire_message *message,
           struct muster_error *error)
@@ -114,6 +139,10 @@ loop_step(struct loop *loop, uint64_t now_ms, uint64_t peer, const struct wire_m
         err = admit_check_join(loop->admit, peer, &m.worker_join, error);
         if (err)
             return err;
+    } else if (message->type == MSG_TYPE_TASK_KEY) {
+        err = loop_check_key(loop, &m.task_key, error);
+        if (err)
+            return err;
     }
 
     if (loop_answers(loop->gathering) - loop->frame_begin > LOOP_FRAME_ANSWERS_MAX ||
@@ -121,6 +150,8 @@ loop_step(struct loop *loop, uint64_t now_ms, uint64_t peer, const struct wire_m
         return error_set(error, MUSTER_ERR_BUSY, "one frame asks for too much; ask again");
 
     from = loop_from(&admitted);
+    if (message->type == MSG_TYPE_HELLO)
+        from.key = loop_lent_key(loop, peer);
     if (message->type == MSG_TYPE_STATUS_GET) {
         loop_status(loop, now_ms, &from, message->request);
         return MUSTER_OK;
@@ -148,9 +179,9 @@ loop_peer_open(struct loop *loop, const struct link_peer *from, struct muster_er
 
     if (admit_peer_known(loop->admit, from->peer))
         return MUSTER_OK;
-    entry = link_server_entry(loop->link, from->key);
+    entry = link_server_entry(loop->link, from->key, NULL);
     if (entry == NULL)
-        return error_set(error, MUSTER_ERR_AUTH, "the key was revoked");
+        return error_set(error, MUSTER_ERR_AUTH, "the key was revoked, or its task has ended");
     who = (struct admit_who){ .role = (enum wire_role)entry->role,
                               .user = entry->name,
                               .fingerprint = auth_key_fingerprint(fingerprint, from->key),

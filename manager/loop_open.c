@@ -68,6 +68,20 @@ loop_watch_all(struct loop *loop, struct muster_error *error)
     return err;
 }
 
+/* Tasks that go on over a restart of ours come back with their keys. */
+static struct auth_lent *
+loop_recovered_keys(const struct loop *loop, const struct auth_table *table)
+{
+    struct auth_lent *lent = auth_lent_new();
+
+    for (uint32_t i = 0; i < loop->gathering->key_count; i++) {
+        const struct effect_key *it = &loop->gathering->keys[i];
+
+        auth_lent_add(lent, table, it->key, it->user, it->address);
+    }
+    return lent;
+}
+
 static muster_err
 loop_open_link(struct loop *loop, struct muster_error *error)
 {
@@ -83,6 +97,7 @@ loop_open_link(struct loop *loop, struct muster_error *error)
     err = auth_table_load(path, &table, error);
     if (err)
         return err;
+    config.lent = loop_recovered_keys(loop, table);
     return link_server_open(&config, table, &loop->link, error);
 }
 

@@ -86,12 +86,34 @@ const struct auth_entry *auth_table_at(const struct auth_table *table, uint32_t 
 /* NULL when unknown.  Does not look at dates or addresses. */
 const struct auth_entry *auth_table_find(const struct auth_table *table,
                                          const uint8_t key[KEY_BYTES]);
+/* The entry of this name; NULL when there is none. */
+const struct auth_entry *auth_table_named(const struct auth_table *table, const char *name);
 /* May this key come in, from this address (numeric, "" = not TCP), now?  AUTH with the reason. */
 muster_err auth_entry_admits(const struct auth_entry *entry, const char *address,
                              uint64_t unix_ms, struct muster_error *error);
 bool auth_entry_serves(const struct auth_entry *entry, struct slice queue);
 /* Its options as they would stand in the file; "" when it has none. */
 void auth_entry_options_put(struct buffer *out, const struct auth_entry *entry);
+
+/* ---- keys that are lent: of tasks, while they run ---- */
+struct auth_lent;
+
+enum { AUTH_LENT_CONNECTIONS = 4 };     /* of one such key */
+
+struct auth_lent *auth_lent_new(void);
+void              auth_lent_free(struct auth_lent *lent);    /* NULL is allowed */
+/* From `address` (numeric, "" = not TCP) the holder of the key is a client named `user`,
+ * as long as the table has a client or admin of that name that has not expired.  A key
+ * that is there already stays as it is; two may not begin with the same 8 bytes. */
+void auth_lent_add(struct auth_lent *lent, const struct auth_table *table,
+                   const uint8_t key[KEY_BYTES], const char *user, const char *address);
+/* False: it was not there. */
+bool auth_lent_remove(struct auth_lent *lent, const uint8_t key[KEY_BYTES]);
+/* Another table holds from now on. */
+void auth_lent_refresh(struct auth_lent *lent, const struct auth_table *table);
+/* An entry as one of the table; NULL when the key is unknown or its user is gone. */
+const struct auth_entry *auth_lent_find(const struct auth_lent *lent,
+                                        const uint8_t key[KEY_BYTES]);
 
 /* Change the file atomically, one writer at a time; comments and other lines stay.
  * A file that is missing is created by add.  Errors: EXISTS (the name or key is

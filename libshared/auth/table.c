@@ -28,6 +28,7 @@ struct auth_table {
     uint32_t           count;
     uint32_t           entries_capacity, lines_capacity, next_capacity;
     struct map         by_key;      /* first 8 bytes of the key -> entry index + 1 */
+    const struct auth_entry **by_name;     /* sorted */
 };
 
 /* ---- options ---- */
@@ -321,13 +322,14 @@ compare_names(const void *a, const void *b)
 }
 
 static muster_err
-check_names(const struct auth_table *table, const char *where, struct muster_error *error)
+sort_names(struct auth_table *table, const char *where, struct muster_error *error)
 {
     const struct auth_entry **sorted = base_array(table->count + 1, sizeof(struct auth_entry *));
     muster_err                err = MUSTER_OK;
 
     for (uint32_t i = 0; i < table->count; i++)
         sorted[i] = &table->entries[i];
+    table->by_name = sorted;
     qsort(sorted, table->count, sizeof(*sorted), compare_names);
     for (uint32_t i = 1; i < table->count && !err; i++) {
         uint32_t a = table->lines[sorted[i - 1] - table->entries];
@@ -338,7 +340,6 @@ check_names(const struct auth_table *table, const char *where, struct muster_err
                             "%s:%u: the name \"%s\" stands in line %u already", where,
                             a > b ? a : b, sorted[i]->name, a > b ? b : a);
     }
-    free(sorted);
     return err;
 }
 
@@ -368,7 +369,7 @@ auth_table_parse(struct slice text, const char *where, struct auth_table **table
             error_set(error, err, "%s:%u: %s", where, number, why.detail);
     }
     if (!err)
-        err = check_names(table, where, error);
+        err = sort_names(table, where, error);
     if (err)
         auth_table_free(table);
     else
@@ -404,6 +405,7 @@ auth_table_free(struct auth_table *table)
     free(table->entries);
     free(table->lines);
     free(table->next);
+    free(table->by_name);
     map_free(&table->by_key);
     free(table);
 }
@@ -427,4 +429,18 @@ auth_table_find(const struct auth_table *table, const uint8_t key[KEY_BYTES])
     uint32_t at = table_find(table, key);
 
     return at != 0 ? &table->entries[at - 1] : NULL;
+}
+
+const struct auth_entry *
+auth_table_named(const struct auth_table *table, const char *name)
+{
+    struct auth_entry               wanted = { 0 };
+    const struct auth_entry        *key = &wanted;
+    const struct auth_entry *const *found;
+
+    if (strlen(name) > AUTH_NAME_BYTES_MAX)
+        return NULL;
+    strcpy(wanted.name, name);
+    found = bsearch(&key, table->by_name, table->count, sizeof(*found), compare_names);
+    return found != NULL ? *found : NULL;
 }

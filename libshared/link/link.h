@@ -33,6 +33,7 @@ struct link_server_config {
     const struct key *key;               /* borrowed for the life of the server */
     uint32_t          frame_bytes_max;
     uint32_t          connections_max;
+    struct auth_lent *lent;              /* good from the start; taken over, NULL = none */
 };
 
 /* Binds and proves that a stranger's key is refused.  Takes `table` over.
@@ -45,9 +46,16 @@ const char *link_server_endpoint(const struct link_server *server);   /* with th
 /* Swap the table (taken over).  Connections of keys that are gone or no longer
  * admitted are cut; their peers are reported by link_server_gone(). */
 void        link_server_set_keys(struct link_server *server, struct auth_table *table);
-/* The entry of a peer's key in the present table, NULL when it is gone. */
+/* The entry of a peer's key in the present table, or as it is lent; NULL when it is
+ * gone.  *lent_out (may be NULL) tells which. */
 const struct auth_entry *link_server_entry(const struct link_server *server,
-                                           const uint8_t key[KEY_BYTES]);
+                                           const uint8_t key[KEY_BYTES], bool *lent_out);
+/* Lend a key, see auth_lent_add(); or take it back: no more connections of it, and those
+ * that it has are cut by the next link_server_cut_unlent(). */
+void        link_server_lend(struct link_server *server, const uint8_t key[KEY_BYTES],
+                             const char *user, const char *address);
+void        link_server_unlend(struct link_server *server, const uint8_t key[KEY_BYTES]);
+void        link_server_cut_unlent(struct link_server *server);
 /* Readable for as long as link_server_receive() or link_server_gone() may have
  * something.  Frames, ends of connections and time all come through it: after it
  * was readable call both until they return false. */

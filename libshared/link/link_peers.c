@@ -198,13 +198,13 @@ link_peers_check_keys(struct link_server *server, bool all)
     size_t       cursor = 0;
 
     while ((peer = map_next(&server->by_number, &cursor, NULL)) != NULL) {
-        const struct auth_entry *entry = auth_table_find(link_zap_table(server->zap), peer->key);
+        const struct auth_entry *entry = link_zap_find(server->zap, peer->key, NULL);
         struct muster_error      why = { 0 };
 
         if (peer->cut_at_ms != 0 || (!all && entry != NULL && entry->not_after_unix_ms == 0))
             continue;
         if (entry == NULL)
-            error_set(&why, MUSTER_ERR_AUTH, "the key was revoked");
+            error_set(&why, MUSTER_ERR_AUTH, "the key was revoked, or its task has ended");
         else if (auth_entry_admits(entry, peer->address, clock_unix_ms(), &why) == MUSTER_OK)
             continue;
         link_zap_log(server->zap, peer->key, peer->address, why.detail);

@@ -163,9 +163,31 @@ link_server_set_keys(struct link_server *server, struct auth_table *table)
 }
 
 const struct auth_entry *
-link_server_entry(const struct link_server *server, const uint8_t key[KEY_BYTES])
+link_server_entry(const struct link_server *server, const uint8_t key[KEY_BYTES], bool *lent_out)
 {
-    return auth_table_find(link_zap_table(server->zap), key);
+    return link_zap_find(server->zap, key, lent_out);
+}
+
+void
+link_server_lend(struct link_server *server, const uint8_t key[KEY_BYTES], const char *user,
+                 const char *address)
+{
+    link_zap_lend(server->zap, key, user, address);
+}
+
+void
+link_server_unlend(struct link_server *server, const uint8_t key[KEY_BYTES])
+{
+    if (link_zap_unlend(server->zap, key))
+        server->unlent = true;
+}
+
+void
+link_server_cut_unlent(struct link_server *server)
+{
+    if (server->unlent)
+        link_peers_check_keys(server, true);
+    server->unlent = false;
 }
 
 int
@@ -277,10 +299,11 @@ server_open(struct link_server *server, const struct link_server_config *config,
     err = link_context_new(&server->context, error);
     if (err) {
         auth_table_free(table);
+        auth_lent_free(config->lent);
         return err;
     }
-    err = link_zap_start(server->context, table, config->connections_max, server->local,
-                         &server->zap, error);
+    err = link_zap_start(server->context, table, config->lent, config->connections_max,
+                         server->local, &server->zap, error);
     if (!err)
         err = link_waker_open(&server->waker, error);
     if (!err)
@@ -312,6 +335,7 @@ link_server_open(const struct link_server_config *config, struct auth_table *tab
     err = link_endpoint_check(config->endpoint, error);
     if (err) {
         auth_table_free(table);
+        auth_lent_free(config->lent);
         return err;
     }
     server = base_alloc(sizeof(*server));

@@ -52,6 +52,7 @@ struct link_server {
     struct list        ending;
     uint64_t           peers_met;
     uint64_t           tick_due_ms;
+    bool               unlent;         /* a key with connections was taken back */
     uint64_t          *gone;
     uint32_t           gone_first, gone_count, gone_capacity;
     struct link_server_counters counters;

@@ -33,6 +33,7 @@ struct link_zap {
     uint32_t                 connections_max;
     pthread_mutex_t          mutex;        /* guards what follows */
     struct auth_table       *table;
+    struct auth_lent        *lent;         /* beside it: the table goes first */
     struct map               live;         /* first 8 bytes of a key -> connections */
     uint32_t                 connections;
     uint8_t                  stranger[KEY_BYTES];
@@ -77,11 +78,12 @@ static muster_err
 zap_decide(const struct link_zap *zap, const uint8_t key[KEY_BYTES], const char *address,
            struct muster_error *error)
 {
-    const struct auth_entry *entry = auth_table_find(zap->table, key);
+    const struct auth_entry *entry = link_zap_find(zap, key, NULL);
     muster_err               err;
 
     if (entry == NULL)
-        return error_set(error, MUSTER_ERR_AUTH, "the key is unknown or was revoked");
+        return error_set(error, MUSTER_ERR_AUTH,
+                         "the key is unknown, was revoked, or its task has ended");
     err = auth_entry_admits(entry, address, clock_unix_ms(), error);
     if (err)
         return err;
@@ -126,10 +128,35 @@ link_zap_leave(struct link_zap *zap, const uint8_t key[KEY_BYTES])
     pthread_mutex_unlock(&zap->mutex);
 }
 
-const struct auth_table *
-link_zap_table(const struct link_zap *zap)
+/* For the owner's thread, which alone changes both, and for others under the mutex. */
+const struct auth_entry *
+link_zap_find(const struct link_zap *zap, const uint8_t key[KEY_BYTES], bool *lent_out)
 {
-    return zap->table;          /* only this thread replaces it */
+    const struct auth_entry *entry = auth_table_find(zap->table, key);
+
+    if (lent_out != NULL)
+        *lent_out = entry == NULL;
+    return entry != NULL ? entry : auth_lent_find(zap->lent, key);
+}
+
+void
+link_zap_lend(struct link_zap *zap, const uint8_t key[KEY_BYTES], const char *user,
+              const char *address)
+{
+    pthread_mutex_lock(&zap->mutex);
+    auth_lent_add(zap->lent, zap->table, key, user, address);
+    pthread_mutex_unlock(&zap->mutex);
+}
+
+bool
+link_zap_unlend(struct link_zap *zap, const uint8_t key[KEY_BYTES])
+{
+    bool live;
+
+    pthread_mutex_lock(&zap->mutex);
+    live = auth_lent_remove(zap->lent, key) && live_count(zap, key) > 0;
+    pthread_mutex_unlock(&zap->mutex);
+    return live;
 }
 
 void
@@ -140,6 +167,7 @@ link_zap_set_table(struct link_zap *zap, struct auth_table *table)
     pthread_mutex_lock(&zap->mutex);
     before = zap->table;
     zap->table = table;
+    auth_lent_refresh(zap->lent, table);
     pthread_mutex_unlock(&zap->mutex);
     auth_table_free(before);
 }
@@ -323,14 +351,15 @@ zap_thread_start(struct link_zap *zap, struct muster_error *error)
 }
 
 muster_err
-link_zap_start(void *context, struct auth_table *table, uint32_t connections_max, bool local,
-               struct link_zap **zap_out, struct muster_error *error)
+link_zap_start(void *context, struct auth_table *table, struct auth_lent *lent,
+               uint32_t connections_max, bool local, struct link_zap **zap_out, struct muster_error *error)
 {
     struct link_zap *zap = base_alloc(sizeof(*zap));
     muster_err       err = MUSTER_OK;
 
     assert(table != NULL);
     zap->table = table;
+    zap->lent = lent != NULL ? lent : auth_lent_new();
     zap->connections_max = connections_max;
     zap->local = local;
     zap->log_tokens = LOG_LINES_BURST;
@@ -360,6 +389,7 @@ link_zap_free(struct link_zap *zap)
         pthread_join(zap->thread, NULL);
     link_socket_close(zap->socket);
     auth_table_free(zap->table);
+    auth_lent_free(zap->lent);
     map_free(&zap->live);
     pthread_mutex_destroy(&zap->mutex);
     free(zap);

@@ -4,8 +4,8 @@
  * memory: no disk, no name look-ups, because all handshakes wait for it.
  *
  * 1. The handler is bound before any server socket is.
- * 2. The table is replaced by one thread, the owner's; the handler reads it
- *    under the mutex.
+ * 2. The table is replaced, and keys are lent and taken back, by one thread, the
+ *    owner's; the handler reads them under the mutex.
  * 3. What a stranger does writes at most one log line a second.
  */
 #ifndef LINK_ZAP_H
@@ -17,14 +17,21 @@ struct link_zap;
 
 #define LINK_ZAP_DOMAIN "muster"
 
-/* Takes `table` over, also when it fails.  `local`: addresses are not TCP. */
-muster_err link_zap_start(void *context, struct auth_table *table, uint32_t connections_max,
-                          bool local, struct link_zap **zap_out, struct muster_error *error);
+/* Takes `table` and `lent` (may be NULL) over, also when it fails.  `local`: addresses
+ * are not TCP. */
+muster_err link_zap_start(void *context, struct auth_table *table, struct auth_lent *lent,
+                          uint32_t connections_max, bool local, struct link_zap **zap_out, struct muster_error *error);
 /* After zmq_ctx_shutdown(), which ends the thread. */
 void link_zap_free(struct link_zap *zap);              /* NULL is allowed */
 
 /* For the owner's thread. */
-const struct auth_table *link_zap_table(const struct link_zap *zap);
+/* Of the table, or lent; NULL: neither.  *lent_out may be NULL. */
+const struct auth_entry *link_zap_find(const struct link_zap *zap, const uint8_t key[KEY_BYTES],
+                                       bool *lent_out);
+void link_zap_lend(struct link_zap *zap, const uint8_t key[KEY_BYTES], const char *user,
+                   const char *address);
+/* True: it has connections. */
+bool link_zap_unlend(struct link_zap *zap, const uint8_t key[KEY_BYTES]);
 void link_zap_set_table(struct link_zap *zap, struct auth_table *table);   /* taken over */
 /* The self-test's key: refused like any stranger's, but not logged or counted. */
 void link_zap_set_stranger(struct link_zap *zap, const uint8_t key[KEY_BYTES]);

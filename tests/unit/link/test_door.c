@@ -87,14 +87,123 @@ test_door(void **state)
     key_free(lost);
 }
 
+/* ---- keys that are lent to tasks ---- */
+
+struct lent_case {
+    const char     *story;
+    const char     *user;              /* that the key is lent for; the table has "anna" */
+    const char     *options;           /* of anna's own key */
+    const char     *address;           /* that the key may come from; NULL: not lent at all */
+    bool            unlent;            /* ... and taken back before it comes */
+    enum link_state state;
+};
+
+static const struct lent_case lent_cases[] = {
+    { "a lent key is let in", "anna", NULL, "127.0.0.1", false, LINK_CONNECTED },
+    { "a lent key from another host is refused", "anna", NULL, "127.0.0.2", false, LINK_REFUSED },
+    { "where its user may come from does not matter", "anna", "from=10.0.0.0/8", "127.0.0.1",
+      false, LINK_CONNECTED },
+    { "a lent key of a user who is gone is refused", "bert", NULL, "127.0.0.1", false,
+      LINK_REFUSED },
+    { "a lent key of a user whose key has expired is refused", "anna", "not-after=2001-01-01",
+      "127.0.0.1", false, LINK_REFUSED },
+    { "a key that was not lent is refused", "anna", NULL, NULL, false, LINK_REFUSED },
+    { "a key that was taken back is refused", "anna", NULL, "127.0.0.1", true, LINK_REFUSED },
+};
+
+static void
+test_lent(void **state)
+{
+    const struct lent_case *c = *state;
+    struct key             *own = new_key("anna"), *lent = new_key("task");
+    struct world            w = { 0 };
+    bool                    is_lent = false;
+
+    w.server = server_at("tcp://127.0.0.1:*", table_of(own, c->options), 100);
+    if (c->address != NULL)
+        link_server_lend(w.server, key_public(lent), c->user, c->address);
+    if (c->unlent)
+        link_server_unlend(w.server, key_public(lent));
+    w.client = client_at(link_server_endpoint(w.server), lent);
+    assert_true(UNTIL(&w, w.state == c->state));
+    if (c->state == LINK_CONNECTED) {
+        assert_string_equal(link_server_entry(w.server, key_public(lent), &is_lent)->name, "anna");
+        assert_true(is_lent);
+    } else {
+        assert_int_equal(w.why.code, MUSTER_ERR_AUTH);
+    }
+    world_close(&w);
+    key_free(own);
+    key_free(lent);
+}
+
+static struct world
+world_lent(const struct key *own, const struct key *lent)
+{
+    struct world w = { 0 };
+
+    w.server = server_at("tcp://127.0.0.1:*", table_of(own, NULL), 100);
+    link_server_lend(w.server, key_public(lent), "anna", "127.0.0.1");
+    w.client = client_at(link_server_endpoint(w.server), lent);
+    assert_true(UNTIL(&w, w.state == LINK_CONNECTED));
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 1));
+    return w;
+}
+
+/* A connection that stands ends with its key, within a second, and is told why. */
+static void
+test_lent_ends(void **state)
+{
+    struct key  *own = new_key("anna"), *lent = new_key("task");
+    struct world w = world_lent(own, lent);
+    uint64_t     begin_ms = clock_now_ms();
+
+    (void)state;
+    link_server_unlend(w.server, key_public(lent));
+    link_server_cut_unlent(w.server);
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_true(clock_now_ms() - begin_ms < 1000);
+    assert_true(UNTIL(&w, w.state == LINK_REFUSED));
+    world_close(&w);
+    key_free(own);
+    key_free(lent);
+}
+
+/* Another table keeps lent keys, and cuts those whose user is not in it. */
+static void
+test_lent_reload(void **state)
+{
+    struct key  *own = new_key("anna"), *lent = new_key("task");
+    struct world w = world_lent(own, lent);
+
+    (void)state;
+    link_server_set_keys(w.server, table_of(own, "max-connections=3"));
+    assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
+    assert_true(UNTIL(&w, w.frames == 2));
+    link_server_set_keys(w.server, table_of(NULL, NULL));
+    assert_null(link_server_entry(w.server, key_public(lent), NULL));
+    assert_true(UNTIL(&w, w.gone == 1));
+    assert_true(UNTIL(&w, w.state == LINK_REFUSED));
+    world_close(&w);
+    key_free(own);
+    key_free(lent);
+}
+
 int
 main(void)
 {
+    const struct CMUnitTest ends[] = {
+        cmocka_unit_test(test_lent_ends),
+        cmocka_unit_test(test_lent_reload),
+    };
     int failed;
 
     assert(auth_start(NULL) == MUSTER_OK);
     assert(key_make(AUTH_ROLE_MANAGER, "manager", NULL, &manager_key, NULL) == MUSTER_OK);
     failed = STORIES("the door", doors, test_door);
+    failed += STORIES("lent keys", lent_cases, test_lent);
+    failed += cmocka_run_group_tests_name("the end of lent keys", ends, NULL, NULL);
     key_free(manager_key);
     return failed;
 }

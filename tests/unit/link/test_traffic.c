@@ -38,7 +38,7 @@ story_revoked(struct key *key)
     assert_true(UNTIL(&w, w.frames == 1));
     begin_ms = clock_now_ms();
     link_server_set_keys(w.server, table_of(NULL, NULL));
-    assert_null(link_server_entry(w.server, key_public(key)));
+    assert_null(link_server_entry(w.server, key_public(key), NULL));
     (void)send_bytes(&w, 6);
     assert_true(UNTIL(&w, w.gone == 1));
     assert_true(clock_now_ms() - begin_ms < 1000);
