@@ -74,7 +74,12 @@ job_limits(const struct muster_job_info *info)
     if (info->priority != 0)
         buffer_printf(&line, "priority %d, ", info->priority);
     if (info->running_max != 0)
-        buffer_printf(&line, "at most %u at once, ", info->running_max);
+        buffer_printf(&line, "at most %u at once", info->running_max);
+    if (info->cap_with != 0)
+        buffer_printf(&line, " with job %" PRIu64 " and others that share its cap",
+                      info->cap_with);
+    if (info->running_max != 0)
+        buffer_append_text(&line, ", ");
     if (info->attempts_max > 1)
         buffer_printf(&line, "%u attempts, ", info->attempts_max);
     if (info->time_limit_ms != 0)

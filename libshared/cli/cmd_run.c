@@ -146,7 +146,7 @@ run_submit(struct run *run)
 
     run->plan.options.session_bound = run->settings->session_bound;
     if (job_plan_resolve(&run->settings->job, &run->plan, run->cli->session, &error))
-        return cli_fail(&error, "look up", "the job of --after last");
+        return cli_fail(&error, "look up", "the last job");
     if (muster_job_submit(run->cli->session, &run->plan.options, CLI_CALL_MS, &run->submitted,
                           &error))
         return cli_fail(&error, "submit", "%s", run->plan.args[0]);

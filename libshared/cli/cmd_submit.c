@@ -105,7 +105,7 @@ submit_job(struct cli *cli, const struct job_settings *settings, struct job_plan
 
     cli_catch_interrupts(cli);
     if (job_plan_resolve(settings, plan, cli->session, &error))
-        return cli_fail(&error, "look up", "the job of --after last");
+        return cli_fail(&error, "look up", "the last job");
     if (muster_job_submit(cli->session, &plan->options, CLI_CALL_MS, &submitted, &error))
         return cli_fail(&error, "submit", "%s", plan->args[0]);
     if (submitted.warning[0] != '\0')

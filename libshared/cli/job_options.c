@@ -61,6 +61,9 @@ const struct option_group job_need_options = { "Where it may run", need_rows, fa
 static const struct option when_rows[] = {
     { 'j', "jobs", "N", OPTION_COUNT, AT(jobs), MUSTER_TASKS_MAX,
       "at most N tasks of this job at once; default: what the workers hold", NAMES_NOTHING },
+    { 0, "jobs-with", "JOB", OPTION_TEXT, AT(jobs_with), 0,
+      "share the --jobs of JOB (or last): N tasks at once of both, and of all that share it",
+      NAMES_NOTHING },
     { 0, "after", "JOB", OPTION_LIST, AT(after), 0,
       "only when JOB (or several: 3,4; or last) succeeded; if it fails, so does this one",
       NAMES_NOTHING },
@@ -313,23 +316,43 @@ plan_after(const struct job_settings *settings, struct job_plan *plan, struct mu
     return MUSTER_OK;
 }
 
+/* --jobs-with 3, or last, which is 0 until job_plan_resolve(). */
+static muster_err
+plan_jobs_with(const struct job_settings *settings, struct job_plan *plan,
+               struct muster_error *error)
+{
+    const char *text = settings->jobs_with;
+
+    if (text == NULL || strcmp(text, "last") == 0)
+        return MUSTER_OK;
+    if (!parse_u64(text, UINT64_MAX, &plan->options.cap_with) || plan->options.cap_with == 0)
+        return error_set(error, MUSTER_ERR_INVALID,
+                         "--jobs-with '%s': the number of a job is expected, or last", text);
+    return MUSTER_OK;
+}
+
 muster_err
 job_plan_resolve(const struct job_settings *settings, struct job_plan *plan,
                  struct muster_session *session, struct muster_error *error)
 {
-    (void)settings;
-    for (size_t i = 0; i < plan->options.after_count; i++) {
-        struct muster_job_info info = { 0 };
-        muster_err             err;
+    struct muster_job_info info = { 0 };
+    bool                   wanted = settings->jobs_with != NULL && plan->options.cap_with == 0;
+    muster_err             err;
 
-        if (plan->after[i] != 0)
-            continue;
-        err = muster_job_get(session, 0, CLI_CALL_MS, &info, error);
-        if (err)
-            return err;
-        plan->after[i] = info.job;
-        muster_job_info_free(&info);
+    for (size_t i = 0; i < plan->options.after_count; i++)
+        wanted |= plan->after[i] == 0;
+    if (!wanted)
+        return MUSTER_OK;
+    err = muster_job_get(session, 0, CLI_CALL_MS, &info, error);
+    if (err)
+        return err;
+    for (size_t i = 0; i < plan->options.after_count; i++) {
+        if (plan->after[i] == 0)
+            plan->after[i] = info.job;
     }
+    if (settings->jobs_with != NULL && plan->options.cap_with == 0)
+        plan->options.cap_with = info.job;
+    muster_job_info_free(&info);
     return MUSTER_OK;
 }
 
@@ -507,6 +530,8 @@ job_plan_make(const struct job_settings *settings, const struct operands *operan
         err = plan_needs(settings, plan, error);
     if (!err)
         err = plan_after(settings, plan, error);
+    if (!err)
+        err = plan_jobs_with(settings, plan, error);
     if (!err)
         err = plan_when(settings, plan, error);
     if (!err)

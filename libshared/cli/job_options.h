@@ -22,7 +22,7 @@ struct job_settings {
     uint64_t         timeout_ms, grace_ms, delay_ms, retry_delay_ms;
     struct text_list after;
     int32_t          priority;
-    const char      *halt;
+    const char      *halt, *jobs_with;
 
     const char      *name, *cwd, *dedup, *joblog;
     struct text_list env;
@@ -54,7 +54,7 @@ void job_settings_free(struct job_settings *settings);
  * Errors: INVALID and what reading --stdin gives.  Free in either case. */
 muster_err job_plan_make(const struct job_settings *settings, const struct operands *operands,
                          bool here, struct job_plan *plan, struct muster_error *error);
-/* What only the manager knows: "last" in --after. */
+/* What only the manager knows: "last" in --after and --jobs-with. */
 muster_err job_plan_resolve(const struct job_settings *settings, struct job_plan *plan,
                             struct muster_session *session, struct muster_error *error);
 void       job_plan_free(struct job_plan *plan);

@@ -174,6 +174,7 @@ json_of_job(const struct muster_job_info *info, bool whole)
     json_object_set_new(object, "submitted", json_of_unix_ms(info->submitted_unix_ms));
     json_object_set_new(object, "ended", json_of_unix_ms(info->ended_unix_ms));
     json_object_set_new(object, "running_max", json_of_number(info->running_max));
+    json_object_set_new(object, "cap_with", json_of_number(info->cap_with));
     json_object_set_new(object, "attempts_max", json_of_number(info->attempts_max));
     json_object_set_new(object, "cpus", json_real((double)info->cpus_milli / 1000.0));
     json_object_set_new(object, "mem_bytes", json_of_number(info->mem_bytes));

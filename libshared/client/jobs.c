@@ -75,6 +75,7 @@ job_head(struct muster_job_info *info, const struct wire_job *job)
         .number_first = job->number_first,
         .number_step = job->number_step,
         .running_max = job->running_max,
+        .cap_with = job->cap_with,
         .attempts_max = job->attempts_max,
         .cpus_milli = job->needs.cpus_milli,
         .mem_bytes = job->needs.mem_bytes,

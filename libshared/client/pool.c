@@ -17,6 +17,7 @@ struct muster_pool {
     char                       key[33];      /* its jobs are deduplicated by it */
     pthread_mutex_t            opening;
     uint32_t                   refused;      /* jobs that nobody could run; of `opening` */
+    uint64_t                   lead;         /* all share the cap of this job; of `opening` */
     /* guarded by the session's lock */
     struct list                functions;
     bool                       closed, terminated;
@@ -170,8 +171,8 @@ pool_look_for(const struct muster_pool *pool, const char *name, uint32_t timeout
 }
 
 static muster_err
-pool_submit_job(struct muster_pool *pool, const char *name, uint32_t timeout_ms, uint64_t *job_out,
-                struct muster_error *error)
+pool_try_job(const struct muster_pool *pool, const char *name, uint64_t lead, uint32_t timeout_ms,
+             struct muster_submitted *submitted_out, struct muster_error *error)
 {
     const struct muster_pool_options *own = &pool->options;
     char                      dedup[sizeof(pool->key) + 12 + NAME_BYTES_MAX + 1];
@@ -182,17 +183,54 @@ pool_submit_job(struct muster_pool *pool, const char *name, uint32_t timeout_ms,
         .source = MUSTER_SOURCE_ITEMS, .name = own->name != NULL ? own->name : name,
         .queue = own->queue, .priority = own->priority, .cpus_milli = own->cpus_milli,
         .mem_bytes = own->mem_bytes, .labels = own->labels, .attempts_max = own->attempts_max,
-        .running_max = own->processes, .time_limit_ms = own->time_limit_ms,
+        .running_max = own->processes, .cap_with = lead, .time_limit_ms = own->time_limit_ms,
         .output_bytes = OUTPUT_BYTES_MAX, .dedup = dedup, .session_bound = !own->detached,
     };
-    struct muster_submitted submitted;
-    bool                    found = true;
-    muster_err              err;
 
     (void)snprintf(dedup, sizeof(dedup), "%s-%u-%s", pool->key, (unsigned)pool->refused, name);
-    err = muster_job_submit(pool->session, &options, timeout_ms, &submitted, error);
+    return muster_job_submit(pool->session, &options, timeout_ms, submitted_out, error);
+}
+
+/* `processes` holds for all its jobs together: the first one leads, the others
+ * share its cap. */
+static muster_err
+pool_try_capped(struct muster_pool *pool, const char *name, uint64_t deadline_ms,
+                struct muster_submitted *submitted_out, struct muster_error *error)
+{
+    struct muster_error why = { 0 };
+    muster_err          err = pool_try_job(pool, name, pool->lead, timeout_left(deadline_ms),
+                                           submitted_out, &why);
+
+    if (err == MUSTER_ERR_NOT_FOUND && pool->lead != 0) {
+        /* All that shared it were forgotten: this one leads. */
+        pool->lead = 0;
+        err = pool_try_job(pool, name, 0, timeout_left(deadline_ms), submitted_out, &why);
+    } else if (err == MUSTER_ERR_CONFLICT && pool->lead != 0) {
+        /* A try that seemed to fail before there was a lead did not. */
+        err = pool_try_job(pool, name, 0, timeout_left(deadline_ms), submitted_out, &why);
+        if (!err) {
+            cancel_later(pool->session, submitted_out->job, NULL, 0, false, false);
+            pool->refused++;
+            err = pool_try_job(pool, name, pool->lead, timeout_left(deadline_ms), submitted_out,
+                               &why);
+        }
+    }
+    if (err && error != NULL)
+        *error = why;
+    return err;
+}
+
+static muster_err
+pool_submit_job(struct muster_pool *pool, const char *name, uint32_t timeout_ms, uint64_t *job_out,
+                struct muster_error *error)
+{
+    uint64_t                deadline_ms = deadline_after(timeout_ms);
+    struct muster_submitted submitted;
+    bool                    found = true;
+    muster_err              err = pool_try_capped(pool, name, deadline_ms, &submitted, error);
+
     if (!err && submitted.warning[0] != '\0')
-        err = pool_look_for(pool, name, timeout_ms, &found, error);
+        err = pool_look_for(pool, name, timeout_left(deadline_ms), &found, error);
     if (err)
         return err;
     if (!found) {
@@ -201,6 +239,8 @@ pool_submit_job(struct muster_pool *pool, const char *name, uint32_t timeout_ms,
         cancel_later(pool->session, submitted.job, NULL, 0, false, false);
         return error_set(error, MUSTER_ERR_NOT_FOUND, "no worker has the function %s", name);
     }
+    if (pool->options.processes > 0 && pool->lead == 0)
+        pool->lead = submitted.job;
     *job_out = submitted.job;
     return MUSTER_OK;
 }

@@ -282,6 +282,7 @@ submit_fields(struct submission *s, const struct muster_job_options *options)
     m->priority = options->priority;
     m->attempts_max = options->attempts_max;
     m->running_max = options->running_max;
+    m->cap_with = options->cap_with;
     m->fail_max = options->fail_max;
     m->fail_percent = (uint8_t)options->fail_percent;
     m->delay_ms = options->delay_ms;

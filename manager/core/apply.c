@@ -211,6 +211,25 @@ apply_job_submitted(struct core *core, const struct record_job_submitted *it)
     apply_changed(core, job);
 }
 
+static bool
+check_job_capped(const struct core *core, const struct record_job_capped *it)
+{
+    const struct job *job = job_find(core, it->job);
+
+    return job != NULL && !job_ended(job) && job->running == 0 && job->cap_with == 0 &&
+           (cap_of(core, it->lead) != NULL || job_find(core, it->lead) != NULL) &&
+           cap_possible(core, job, it->lead);
+}
+
+static void
+apply_job_capped(struct core *core, const struct record_job_capped *it)
+{
+    struct job *job = job_find(core, it->job);
+
+    cap_join(core, job, it->lead);
+    apply_changed(core, job);
+}
+
 /* ---- input ---- */
 
 static struct job *

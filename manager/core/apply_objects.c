@@ -181,13 +181,14 @@ apply_object_did(struct core *core, const struct record_object_did *it)
 
 /* ---- answers ---- */
 
-bool
-check_answers_seen(const struct core *core, const struct record_answers_seen *it)
+/* u64s, rising. */
+static bool
+requests_good(struct slice requests)
 {
-    struct reader in = reader_of(it->except);
+    struct reader in = reader_of(requests);
     uint64_t      last = 0;
 
-    if (it->except.bytes % sizeof(uint64_t) != 0)
+    if (requests.bytes % sizeof(uint64_t) != 0)
         return false;
     while (read_left(&in) > 0) {
         uint64_t request = read_u64(&in);
@@ -196,13 +197,33 @@ check_answers_seen(const struct core *core, const struct record_answers_seen *it
             return false;
         last = request;
     }
-    return map_get(&core->sessions, it->session) != NULL;
+    return true;
+}
+
+/* What a manager wrote that knew no ranges. */
+bool
+check_answers_seen(const struct core *core, const struct record_answers_seen *it)
+{
+    return map_get(&core->sessions, it->session) != NULL && requests_good(it->except);
 }
 
 void
 apply_answers_seen(struct core *core, const struct record_answers_seen *it)
 {
-    answers_seen(core, map_get(&core->sessions, it->session), it->below,
+    answers_seen(core, map_get(&core->sessions, it->session), 0, it->below, it->except);
+    objects_die_off(core);
+}
+
+bool
+check_range_seen(const struct core *core, const struct record_range_seen *it)
+{
+    return map_get(&core->sessions, it->session) != NULL && requests_good(it->except);
+}
+
+void
+apply_range_seen(struct core *core, const struct record_range_seen *it)
+{
+    answers_seen(core, map_get(&core->sessions, it->session), it->from, it->below,
                  PLANT_UNSEEN(it->except));
     objects_die_off(core);
 }

@@ -111,7 +111,8 @@ check_tasks_leased(const struct core *core, const struct record_tasks_leased *it
 
     if (session == NULL || session->worker == NULL || job == NULL || job_ended(job) ||
         it->count == 0 || it->first >= job->total || it->count > job->total - it->first ||
-        (job->running_max > 0 && it->count > job->running_max - job->running))
+        (job->running_max > 0 && it->count > job->running_max - job->running) ||
+        (job->member != NULL && it->count > job->member->cap->max - job->member->cap->running))
         return false;
     cursor = job->cursor;
     for (uint32_t i = 0; i < it->count; i++) {
@@ -159,6 +160,8 @@ apply_tasks_leased(struct core *core, const struct record_tasks_leased *it)
         job->running++;
         core->counters.tasks_running++;
     }
+    if (job->member != NULL)
+        job->member->cap->running += (uint32_t)it->count;
     core->counters.leases += it->count;
     apply_changed(core, job);
 }
@@ -207,11 +210,13 @@ static void
 lease_end(struct core *core, struct task *task)
 {
     assert(task->job->running > 0);
-    worker_release(core, task->worker, task);
-    task->job->running--;
-    core->counters.tasks_running--;
     if (task->keyed)
         lent_drop(core, task);
+    worker_release(core, task->worker, task);
+    task->job->running--;
+    if (task->job->member != NULL)
+        task->job->member->cap->running--;
+    core->counters.tasks_running--;
     task->worker = NULL;
 }
 

@@ -108,6 +108,7 @@ check_job(const struct core *core, const struct job *job)
     assert(job->cursor <= job->total || job->total == 0);
     assert(job->stdin_have <= job->stdin_bytes);
     assert(job->running_max == 0 || job->running <= job->running_max);
+    assert(job->cap_with == 0 || job->member != NULL);
     assert(!job_ended(job) || job_complete(job));
     assert(job_ended(job) == (job->ended_unix_ms > 0));
     assert(!job_ended(job) || list_linked(&job->link));
@@ -184,8 +185,9 @@ core_check(const struct core *core)
         leases += worker->lease_count + worker->ahead_count;
     }
     assert(leases == running);
+    check_caps(core);
     assert(core->session_order.count == core->sessions.count);
     assert((core->reserved == NULL) == (core->reserved_for == NULL));
+    lent_verify(core);
     objects_check(core);
 }
-    lent_verify(core);

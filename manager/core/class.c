@@ -4,8 +4,10 @@
  *     class->lines   per owner and priority: highest priority, then the owner
  *                    that was served least, then the oldest job
  *       line->jobs   oldest first
+ *       line->shares jobs that share a cap: see cap.c
  *
- * 1. A job is in its line exactly while job_runnable() holds and the core runs.
+ * 1. A job is in its line, or in its share of a cap, exactly while
+ *    job_runnable() holds and the core runs.
  * 2. A line is in its class's heap exactly while it has jobs, a class in the
  *    core's exactly while it has lines (and is not set aside by the scheduler).
  * 3. What an owner was served only grows, so keys in the heaps are lower
@@ -245,6 +247,7 @@ class_drop(struct core *core, struct class *class)
     class_slot_drop(core, class);
     while ((line = map_next(&class->line_map, &cursor, NULL)) != NULL) {
         heap_free(&line->jobs);
+        heap_free(&line->shares);
         free(line);
     }
     map_free(&class->line_map);
@@ -368,12 +371,13 @@ line_key(const struct line *line)
     return line->rank << RANK_SHIFT | (served < most ? served : most);
 }
 
-static struct line *
-line_of(struct class *class, const struct job *job)
+struct line *
+class_line(const struct job *job)
 {
-    uint64_t     rank = (uint64_t)(PRIORITY_MAX - job->priority);
-    uint64_t     key = job->user->number << 16 | rank;
-    struct line *line = map_get(&class->line_map, key);
+    struct class *class = job->class;
+    uint64_t      rank = (uint64_t)(PRIORITY_MAX - job->priority);
+    uint64_t      key = job->user->number << 16 | rank;
+    struct line  *line = map_get(&class->line_map, key);
 
     if (line == NULL) {
         line = base_alloc(sizeof(*line));
@@ -439,33 +443,61 @@ line_enter(struct core *core, struct line *line)
 }
 
 void
-class_refresh(struct core *core, struct job *job)
+class_line_changed(struct core *core, struct line *line)
 {
-    struct class *class = job->class;
-    struct line  *line;
-    bool          runnable;
+    const struct heap_node *job = heap_first(&line->jobs);
+    const struct heap_node *share = heap_first(&line->shares);
 
-    if (!core->started)
-        return;
-    runnable = job_runnable(core, job);
-    if (runnable == (job->ready.place > 0))
-        return;
-    line = line_of(class, job);
-    if (runnable) {
-        job->ready.key = job->id;
-        heap_add(&line->jobs, &job->ready);
-        if (line->jobs.count == 1)
+    if (job != NULL || share != NULL) {
+        if (line->place.place == 0)
             line_enter(core, line);
-        core->schedule = true;
-    } else {
-        heap_remove(&line->jobs, &job->ready);
-    }
-    if (line->jobs.count > 0) {
-        line->place.tie = heap_first(&line->jobs)->key;
-        heap_update(&class->lines, &line->place);
-    } else {
-        heap_remove(&class->lines, &line->place);
+        line->place.tie = share == NULL || (job != NULL && job->key < share->key) ? job->key
+                                                                                  : share->key;
+        heap_update(&line->class->lines, &line->place);
+    } else if (line->place.place > 0) {
+        heap_remove(&line->class->lines, &line->place);
         line->user->lines--;
     }
-    class_place(core, class);
+    class_place(core, line->class);
+}
+
+static void
+class_enter(struct core *core, struct job *job)
+{
+    struct line *line = class_line(job);
+
+    core->schedule = true;
+    job->ready.key = job->id;
+    heap_add(&line->jobs, &job->ready);
+    class_line_changed(core, line);
+}
+
+void
+class_leave(struct core *core, struct job *job)
+{
+    if (job->ready.place == 0)
+        return;
+    if (job->member != NULL) {
+        cap_exit(core, job);
+        return;
+    }
+    heap_remove(&class_line(job)->jobs, &job->ready);
+    class_line_changed(core, class_line(job));
+}
+
+void
+class_refresh(struct core *core, struct job *job)
+{
+    if (!core->started)
+        return;
+    if (job->member != NULL)
+        cap_changed(core, job);
+    if (job_runnable(core, job) == (job->ready.place > 0))
+        return;
+    if (job->ready.place > 0)
+        class_leave(core, job);
+    else if (job->member != NULL)
+        cap_enter(core, job);
+    else
+        class_enter(core, job);
 }

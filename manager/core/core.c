@@ -81,6 +81,7 @@ core_free(struct core *core)
     map_free(&core->sessions);
     map_free(&core->jobs);
     map_free(&core->dedup);
+    map_free(&core->caps);
     map_free(&core->tasks);
     map_free(&core->waiters);
     map_free(&core->watched);
@@ -130,6 +131,24 @@ link_job_good(const struct job *job)
     return !job->items || have == job->total;
 }
 
+static bool
+link_caps(struct core *core)
+{
+    for (uint32_t i = 0; i < core->job_order.count; i++) {
+        struct job *job = job_find(core, order_at(&core->job_order, i));
+        uint64_t    lead = job->cap_with;
+
+        if (lead == 0)
+            continue;
+        if (!cap_possible(core, job, lead))
+            return false;
+        cap_join(core, job, lead);
+        if (job->member->cap->running > job->member->cap->max)
+            return false;
+    }
+    return true;
+}
+
 /* All objects are there: connect them.  False when something is missing. */
 static bool
 core_link(struct core *core)
@@ -159,7 +178,7 @@ core_link(struct core *core)
     for (uint32_t i = 0; i < count; i++)
         list_append(&core->finished, &ended[i]->link);
     free(ended);
-    return good && lent_link(core) && snapshot_objects_link(core);
+    return good && link_caps(core) && lent_link(core) && snapshot_objects_link(core);
 }
 
 muster_err
@@ -221,9 +240,11 @@ core_start(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effects 
     core->lease_epoch = core->epoch << CORE_EPOCH_SHIFT;
     for (uint32_t i = 0; i < core->session_order.count; i++)
         session_term(core, map_get(&core->sessions, order_at(&core->session_order, i)));
+    caps_start(core);
     for (uint32_t i = 0; i < core->job_order.count; i++)
         start_job(core, job_find(core, order_at(&core->job_order, i)));
     objects_start(core, fx);
+    lent_start(core, fx);
     core->schedule = true;
 }
 
@@ -240,11 +261,11 @@ static step_fn *const step_table[MSG_TYPE_LIMIT] = {
     [MSG_TYPE_TASK_OUTPUT]     = step_task_output,
     [MSG_TYPE_RESULT_CHUNK]    = step_result_chunk,
     [MSG_TYPE_STDIN_GET]       = step_stdin_get,
+    [MSG_TYPE_TASK_KEY]        = step_task_key,
     [MSG_TYPE_JOB_SUBMIT]      = step_job_submit,
     [MSG_TYPE_JOB_ITEMS]       = step_job_items,
     [MSG_TYPE_JOB_STDIN]       = step_job_stdin,
     [MSG_TYPE_JOB_CLOSE]       = step_job_close,
-    lent_start(core, fx);
     [MSG_TYPE_JOB_CANCEL]      = step_job_cancel,
     [MSG_TYPE_JOB_RETRY]       = step_job_retry,
     [MSG_TYPE_JOB_GET]         = step_job_get,
@@ -261,7 +282,6 @@ static step_fn *const step_table[MSG_TYPE_LIMIT] = {
     [MSG_TYPE_OBJECT_OPEN]     = step_object_open,
     [MSG_TYPE_OBJECT_CLOSE]    = step_object_close,
     [MSG_TYPE_OBJECT_DELETE]   = step_object_delete,
-    [MSG_TYPE_TASK_KEY]        = step_task_key,
     [MSG_TYPE_OBJECT_DO]       = step_object_do,
     [MSG_TYPE_OBJECT_CANCEL]   = step_object_cancel,
     [MSG_TYPE_OBJECT_SEEN]     = step_object_seen,

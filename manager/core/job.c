@@ -294,16 +294,14 @@ job_free(struct core *core, struct job *job)
 {
     active_free(core, job);
     if (!job->stub) {
-        if (job->ready.place > 0) {
-            job->state = JOB_CANCELLED;         /* so that it leaves its line */
-            class_refresh(core, job);
-        }
+        class_leave(core, job);
         if (list_linked(&job->link))
             list_remove(&job->link);
         job_edges_remove(core, job);
         job_dedup_remove(core, job);
         order_remove(&core->job_order, job->id);
         order_remove(&job->user->jobs, job->id);
+        cap_leave(core, job);
         class_drop(core, job->class);
     }
     if (list_linked(&job->dirty))

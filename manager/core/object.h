@@ -148,7 +148,9 @@ enum kept_kind {
     KEPT_OPENED,                   /* OBJECT_OPENED: answer.a: existed */
     KEPT_DELETED,                  /* ACK */
 };
+enum { KEPT_BYTES = 176 };         /* of memory, without its key and value */
 struct kept {
+    struct tree_node       node;   /* in session->kept, by request */
     uint64_t               request;
     uint64_t               object; /* may be gone by now */
     uint32_t               verb;   /* of the fact */
@@ -157,7 +159,7 @@ struct kept {
     bool                   transient;  /* not stored */
     bool                   rebuilt;    /* object_answer_rebuilt() */
     bool                   settled;    /* the noun was told: its session closed the object */
-    struct msg_object_done answer; /* key and value are its own, in one allocation at key.data */
+    struct msg_object_done answer; /* key and value are its own and lie behind it */
 };
 
 /* ---- a noun: one row of noun_rules[], one file ----
@@ -412,6 +414,10 @@ void         verdict_tell(struct core *core, struct object *object, const struct
 
 /* ---- object_answers.c ---- */
 struct kept *kept_find(const struct session *session, uint64_t request);      /* NULL: none */
+/* The first whose request is not below; NULL: none. */
+struct kept *kept_from(const struct session *session, uint64_t request);
+/* What it counts for. */
+uint64_t     kept_bytes(const struct kept *kept);
 /* Its key and value are copied. */
 void         kept_add(struct core *core, struct session *session, const struct kept *kept);
 void         kept_free_all(struct core *core, struct session *session);
@@ -421,9 +427,9 @@ void         kept_tell(struct core *core, struct session *session, const struct 
 /* An answer, or the error it is. */
 void         answer_tell(uint64_t session, uint64_t request, const struct msg_object_done *answer,
                          muster_err error, struct effects *fx);
-/* Parts of applying ANSWERS_SEEN, ANSWER_UNDONE, OBJECT_UNTIED, SESSION_ENDED. */
-void         answers_seen(struct core *core, struct session *session, uint64_t below,
-                          struct slice except);
+/* Parts of applying RANGE_SEEN, ANSWER_UNDONE, OBJECT_UNTIED, SESSION_ENDED. */
+void         answers_seen(struct core *core, struct session *session, uint64_t from,
+                          uint64_t below, struct slice except);
 void         answer_undone(struct core *core, struct session *session, uint64_t request);
 void         session_untie(struct core *core, struct session *session, struct object *object);
 void         session_objects_end(struct core *core, struct session *session);

@@ -6,52 +6,32 @@
  *                                  | CANCEL, or the session ended
  *                                  `-------------------------------------> undone
  *
- * 1. Kept by request, rising: the newest is looked at first, and what is newer
- *    than all of them is not looked for at all.
- * 2. One allocation holds key and value; an answer of numbers needs none.
+ * 1. Kept in a tree by request: those of long waits come late with low numbers,
+ *    so they come in any order.
+ * 2. One allocation holds an answer with its key and value.
  * 3. What was answered for a transient object is kept, but not stored.
+ * 4. An answer counts for what it takes, not only for the bytes in it.
  */
 #include "object.h"
 
-enum { KEPT_PER_WORK = 2 };      /* answers that are moved, or passed, in one unit */
+enum { SEEN_WORK = 8 };          /* to find the place of one answer */
 
-/* ---- the array ---- */
+/* ---- the tree ---- */
 
-static struct kept *
-kept_at(const struct session *session, uint32_t at)
+struct kept *
+kept_from(const struct session *session, uint64_t request)
 {
-    assert(at < session->kept_count);
-    return &session->kept[session->kept_head + at];
-}
+    struct tree_node *node = tree_from(&session->kept, request);
 
-/* Place of the first whose request is not below `request`. */
-static uint32_t
-kept_place(const struct session *session, uint64_t request)
-{
-    uint32_t low = 0;
-    uint32_t high = session->kept_count;
-
-    if (high == 0 || kept_at(session, high - 1)->request < request)
-        return high;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (kept_at(session, middle)->request < request)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return node != NULL ? CONTAINER(node, struct kept, node) : NULL;
 }
 
 struct kept *
 kept_find(const struct session *session, uint64_t request)
 {
-    uint32_t at = kept_place(session, request);
+    struct tree_node *node = tree_find(&session->kept, request);
 
-    if (at == session->kept_count || kept_at(session, at)->request != request)
-        return NULL;
-    return kept_at(session, at);
+    return node != NULL ? CONTAINER(node, struct kept, node) : NULL;
 }
 
 static void
@@ -61,91 +41,65 @@ answers_dirty(struct core *core, struct session *session, const struct kept *kep
         list_append(&core->dirty_answers, &session->answers_dirty);
 }
 
-static void
-kept_count_bytes(struct core *core, struct session *session, const struct kept *kept, bool more)
+uint64_t
+kept_bytes(const struct kept *kept)
 {
-    uint64_t bytes = kept->answer.key.bytes + kept->answer.value.bytes;
+    static_assert(sizeof(*kept) <= KEPT_BYTES - 16, "an answer and what its allocation takes");
 
-    session->kept_bytes += more ? bytes : -bytes;
-    core->answer_bytes += more ? bytes : -bytes;
+    return KEPT_BYTES + kept->answer.key.bytes + kept->answer.value.bytes;
 }
 
 static void
 kept_copy(struct kept *kept)
 {
     struct msg_object_done *answer = &kept->answer;
-    size_t                  bytes = answer->key.bytes + answer->value.bytes;
-    uint8_t                *copy = bytes > 0 ? base_alloc(bytes) : NULL;
+    uint8_t                *copy = (uint8_t *)(kept + 1);
 
     if (answer->key.bytes > 0)
         memcpy(copy, answer->key.data, answer->key.bytes);
     if (answer->value.bytes > 0)
         memcpy(copy + answer->key.bytes, answer->value.data, answer->value.bytes);
     answer->key.data = copy;
-    answer->value.data = copy != NULL ? copy + answer->key.bytes : NULL;
+    answer->value.data = copy + answer->key.bytes;
 }
 
 void
 kept_add(struct core *core, struct session *session, const struct kept *kept)
 {
-    uint32_t     at = kept_place(session, kept->request);
-    uint32_t     used = session->kept_head + session->kept_count;
-    struct kept *place;
+    size_t       more = kept->answer.key.bytes + kept->answer.value.bytes;
+    struct kept *mine = base_alloc(sizeof(*mine) + more);
 
-    assert(kept->request > 0 && kept_find(session, kept->request) == NULL);
-    if (used == session->kept_capacity && session->kept_head > session->kept_count) {
-        memmove(session->kept, session->kept + session->kept_head,
-                session->kept_count * sizeof(*place));
-        session->kept_head = 0;
-        used = session->kept_count;
-    }
-    base_grow((void **)&session->kept, &session->kept_capacity, used + 1, sizeof(*place));
-    place = &session->kept[session->kept_head + at];
-    object_work(core, (session->kept_count - at) / KEPT_PER_WORK);
-    memmove(place + 1, place, (session->kept_count - at) * sizeof(*place));
-    *place = *kept;
-    session->kept_count++;
-    kept_copy(place);
-    kept_count_bytes(core, session, place, true);
+    assert(kept->request > 0);
+    *mine = *kept;
+    mine->node.key = kept->request;
+    kept_copy(mine);
+    tree_add(&session->kept, &mine->node);
+    session->kept_bytes += kept_bytes(mine);
+    core->answer_bytes += kept_bytes(mine);
     if (kept->request > session->request_high)
         session->request_high = kept->request;
     core->counters.object_answers++;
-    answers_dirty(core, session, place);
-}
-
-/* What it holds goes; its place in the array is the caller's to close. */
-static void
-kept_release(struct core *core, struct session *session, struct kept *kept)
-{
-    answers_dirty(core, session, kept);
-    kept_count_bytes(core, session, kept, false);
-    core->counters.object_answers--;
-    free((void *)(uintptr_t)kept->answer.key.data);
-    kept->request = 0;
+    answers_dirty(core, session, mine);
 }
 
 static void
 kept_remove(struct core *core, struct session *session, struct kept *kept)
 {
-    size_t at = (size_t)(kept - kept_at(session, 0));
-
-    kept_release(core, session, kept);
-    session->kept_count--;
-    object_work(core, (session->kept_count - at) / KEPT_PER_WORK);
-    if (at == 0)
-        session->kept_head++;
-    else
-        memmove(kept, kept + 1, (session->kept_count - at) * sizeof(*kept));
+    answers_dirty(core, session, kept);
+    session->kept_bytes -= kept_bytes(kept);
+    core->answer_bytes -= kept_bytes(kept);
+    core->counters.object_answers--;
+    tree_remove(&session->kept, &kept->node);
+    free(kept);
 }
 
 void
 kept_free_all(struct core *core, struct session *session)
 {
-    for (uint32_t i = 0; i < session->kept_count; i++)
-        kept_release(core, session, kept_at(session, i));
-    free(session->kept);
-    session->kept = NULL;
-    session->kept_head = session->kept_count = session->kept_capacity = 0;
+    struct kept *kept;
+
+    while ((kept = kept_from(session, 0)) != NULL)
+        kept_remove(core, session, kept);
 }
 
 /* ---- what the nouns are told ---- */
@@ -181,31 +135,48 @@ kept_undo(struct core *core, struct session *session, const struct kept *kept)
     return undone;
 }
 
-void
-answers_seen(struct core *core, struct session *session, uint64_t below, struct slice except)
+/* Walks the answers in [from, below) but for the excepted: u64s, rising. */
+struct seen_walk {
+    const struct session *session;
+    struct reader         except;
+    uint64_t              next, below, spared;
+};
+
+static struct seen_walk
+seen_walk(const struct session *session, uint64_t from, uint64_t below, struct slice except)
 {
-    uint32_t      end = kept_place(session, below);
-    uint32_t      to = end;
-    struct reader in = reader_of(except);
-    uint64_t      spared = read_left(&in) > 0 ? read_u64(&in) : UINT64_MAX;
+    return (struct seen_walk){ .session = session, .except = reader_of(except), .next = from,
+                               .below = below };
+}
 
-    for (uint32_t i = 0; i < end; i++) {
-        struct kept *kept = kept_at(session, i);
+/* NULL: no more.  The one before may be gone by now. */
+static struct kept *
+seen_next(struct seen_walk *walk)
+{
+    for (;;) {
+        struct kept *kept = kept_from(walk->session, walk->next);
 
-        while (spared < kept->request)
-            spared = read_left(&in) > 0 ? read_u64(&in) : UINT64_MAX;
-        if (spared == kept->request)
-            continue;
+        if (kept == NULL || kept->request >= walk->below)
+            return NULL;
+        walk->next = kept->request + 1;
+        while (walk->spared < kept->request)
+            walk->spared = read_left(&walk->except) > 0 ? read_u64(&walk->except) : UINT64_MAX;
+        if (walk->spared != kept->request)
+            return kept;
+    }
+}
+
+void
+answers_seen(struct core *core, struct session *session, uint64_t from, uint64_t below,
+             struct slice except)
+{
+    struct seen_walk walk = seen_walk(session, from, below, except);
+    struct kept     *kept;
+
+    while ((kept = seen_next(&walk)) != NULL) {
         kept_seen(core, session, kept);
-        kept_release(core, session, kept);
+        kept_remove(core, session, kept);
     }
-    /* The spared move up to those that are newer. */
-    for (uint32_t i = end; i-- > 0;) {
-        if (kept_at(session, i)->request != 0 && --to != i)
-            *kept_at(session, to) = *kept_at(session, i);
-    }
-    session->kept_head += to;
-    session->kept_count -= to;
 }
 
 void
@@ -229,10 +200,11 @@ answer_undone(struct core *core, struct session *session, uint64_t request)
 void
 session_untie(struct core *core, struct session *session, struct object *object)
 {
-    object_work(core, session->kept_count / KEPT_PER_WORK);
-    for (uint32_t i = 0; i < session->kept_count; i++) {
-        struct kept *kept = kept_at(session, i);
+    struct kept *kept;
 
+    object_work(core, (uint64_t)session->kept.count * SEEN_WORK);
+    for (kept = kept_from(session, 0); kept != NULL;
+         kept = kept_from(session, kept->request + 1)) {
         if (kept->object != object->id || kept->kind != KEPT_DONE || kept->settled)
             continue;
         kept_seen(core, session, kept);
@@ -249,8 +221,9 @@ session_untie(struct core *core, struct session *session, struct object *object)
 void
 session_objects_end(struct core *core, struct session *session)
 {
-    for (uint32_t i = 0; i < session->kept_count; i++)
-        (void)kept_undo(core, session, kept_at(session, i));
+    for (struct kept *kept = kept_from(session, 0); kept != NULL;
+         kept = kept_from(session, kept->request + 1))
+        (void)kept_undo(core, session, kept);
     kept_free_all(core, session);
     while (!list_empty(&session->ties))
         session_untie(core, session,
@@ -309,8 +282,9 @@ request_compare(const void *a, const void *b)
 
 /* Those exceptions that are kept at all, rising. */
 static void
-seen_except(const struct session *session, const struct wire_list *list, struct buffer *out)
+seen_except(const struct session *session, const struct msg_object_seen *m, struct buffer *out)
 {
+    const struct wire_list *list = &m->except;
     struct reader  in = reader_of(list->bytes);
     uint64_t      *ids = base_array(list->count + 1, sizeof(*ids));
     uint64_t       last = 0;
@@ -320,7 +294,8 @@ seen_except(const struct session *session, const struct wire_list *list, struct 
         ids[i] = id.id;
     qsort(ids, list->count, sizeof(*ids), request_compare);
     for (uint32_t i = 0; i < list->count; i++) {
-        if (ids[i] != last && kept_find(session, ids[i]) != NULL)
+        if (ids[i] != last && ids[i] >= m->from && ids[i] < m->below &&
+            kept_find(session, ids[i]) != NULL)
             write_u64(out, ids[i]);
         last = ids[i];
     }
@@ -331,36 +306,31 @@ seen_except(const struct session *session, const struct wire_list *list, struct 
 enum seen { SEEN_NOTHING, SEEN_TRANSIENT, SEEN_DURABLE };
 
 static enum seen
-seen_drops(const struct session *session, uint64_t below, struct slice except)
+seen_drops(const struct session *session, uint64_t from, uint64_t below, struct slice except)
 {
-    struct reader in = reader_of(except);
-    uint64_t      spared = read_left(&in) > 0 ? read_u64(&in) : UINT64_MAX;
-    uint32_t      end = kept_place(session, below);
-    enum seen     drops = SEEN_NOTHING;
+    struct seen_walk   walk = seen_walk(session, from, below, except);
+    const struct kept *kept;
+    enum seen          drops = SEEN_NOTHING;
 
-    for (uint32_t i = 0; i < end && drops != SEEN_DURABLE; i++) {
-        const struct kept *kept = kept_at(session, i);
-
-        while (spared < kept->request)
-            spared = read_left(&in) > 0 ? read_u64(&in) : UINT64_MAX;
-        if (spared != kept->request)
-            drops = kept->transient ? SEEN_TRANSIENT : SEEN_DURABLE;
-    }
+    while (drops != SEEN_DURABLE && (kept = seen_next(&walk)) != NULL)
+        drops = kept->transient ? SEEN_TRANSIENT : SEEN_DURABLE;
     return drops;
 }
 
 void
-step_object_seen(struct core *core, const struct step *step, const union wire_any *m)
+step_object_seen(struct core *core, const struct step *step, const union wire_any *any)
 {
+    const struct msg_object_seen *m = &any->object_seen;
     struct session *session = step->session;
-    struct record   record = { .type = RECORD_TYPE_ANSWERS_SEEN };
+    struct record   record = { .type = RECORD_TYPE_RANGE_SEEN };
     struct buffer   except = { 0 };
     enum seen       drops;
 
-    seen_except(session, &m->object_seen.except, &except);
-    drops = seen_drops(session, m->object_seen.below, buffer_slice(&except));
-    record.answers_seen = (struct record_answers_seen){ session->id, m->object_seen.below,
-                                                        buffer_slice(&except) };
+    object_work(core, (uint64_t)m->except.count * SEEN_WORK);
+    seen_except(session, m, &except);
+    drops = seen_drops(session, m->from, m->below, buffer_slice(&except));
+    record.range_seen = (struct record_range_seen){ session->id, m->from, m->below,
+                                                    buffer_slice(&except) };
     if (drops != SEEN_NOTHING)
         object_record(core, step->fx, &record, drops == SEEN_DURABLE);
     buffer_free(&except);

@@ -50,15 +50,17 @@ static void
 check_kept(const struct session *session)
 {
     uint64_t last = 0, bytes = 0;
+    uint32_t count = 0;
 
-    for (uint32_t i = 0; i < session->kept_count; i++) {
-        const struct kept *kept = &session->kept[session->kept_head + i];
-
+    for (const struct kept *kept = kept_from(session, 0); kept != NULL;
+         kept = kept_from(session, kept->request + 1)) {
+        count++;
+        assert(kept->node.key == kept->request);
         assert(kept->request > last && kept->request <= session->request_high);
         last = kept->request;
-        bytes += kept->answer.key.bytes + kept->answer.value.bytes;
+        bytes += kept_bytes(kept);
     }
-    assert(bytes == session->kept_bytes);
+    assert(bytes == session->kept_bytes && count == session->kept.count);
 }
 
 /* Returns how many waits it has. */
@@ -107,7 +109,7 @@ objects_check(const struct core *core)
 
         waits += check_session(core, session);
         kept += session->kept_bytes;
-        answers += session->kept_count;
+        answers += session->kept.count;
     }
     assert(bytes == core->object_bytes && kept == core->answer_bytes);
     assert(answers == core->counters.object_answers && waits == core->wait_count);

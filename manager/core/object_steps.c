@@ -68,12 +68,12 @@ step_refused(struct core *core, const struct step *step)
 static bool
 step_may_keep(struct core *core, const struct step *step)
 {
-    if (step->session->kept_count < core->config.answers_kept_max)
+    if (step->session->kept.count < core->config.answers_kept_max)
         return true;
     core->counters.refused++;
     effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_BUSY,
                   "%u answers have not been seen by this session, the limit",
-                  step->session->kept_count);
+                  step->session->kept.count);
     return false;
 }
 

@@ -23,6 +23,7 @@ job_put(struct core *core, const struct job *job, struct buffer *out)
         .number_first = job->number_first,
         .number_step = job->number_step,
         .running_max = job->running_max,
+        .cap_with = job->cap_with,
         .attempts_max = job->attempts_max,
         .reason = slice_text(job->reason != NULL ? job->reason : ""),
         .counts = job_counts(job),

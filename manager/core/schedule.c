@@ -103,6 +103,8 @@ schedule_grant(struct core *core, struct worker *worker, struct job *job, uint32
             grant_effect(core, worker, job, first + i, fx);
         count -= run;
     }
+    if (job->member != NULL)
+        cap_served(job);
     core->grant_ahead = false;
 }
 
@@ -165,30 +167,43 @@ schedule_count(const struct core *core, const struct class *class, const struct 
         count = room;
     if (job->running_max > 0 && count > job->running_max - job->running)
         count = job->running_max - job->running;
+    if (job->member != NULL && count > cap_room(job->member->cap))
+        count = cap_room(job->member->cap);
     if (count > QUANTUM_TASKS && (core->classes.count > 1 || class->lines.count > 1))
         count = QUANTUM_TASKS;
     assert(count > 0);
     return (uint32_t)count;
 }
 
-/* Serve the best job of the class once.  False: no worker has room for it. */
-static bool
-schedule_class(struct core *core, struct class *class, struct effects *fx)
+/* The job to be served next of those in the line.  Jobs that share a cap take
+ * turns, so it may be one of another class. */
+static struct job *
+schedule_job(const struct line *line)
 {
-    struct line   *line = class_best(core, class);
-    struct job    *job;
+    struct heap_node *job = heap_first(&line->jobs);
+    struct heap_node *share = heap_first(&line->shares);
+
+    if (share == NULL || (job != NULL && job->key < share->key))
+        return CONTAINER(job, struct job, ready);
+    return cap_turn(CONTAINER(share, struct share, place));
+}
+
+/* Serve the job once.  False: no worker has room for its class. */
+static bool
+schedule_serve(struct core *core, struct job *job, struct effects *fx)
+{
+    struct class  *class = job->class;
+    struct user   *user = job->user;
     struct worker *worker;
     uint32_t       room = 0, count;
     bool           ahead = false;
 
-    assert(line != NULL);
-    job = CONTAINER(heap_first(&line->jobs), struct job, ready);
     worker = schedule_place(core, class, &room, &ahead);
     if (worker == NULL)
         return false;
     count = schedule_count(core, class, job, room, ahead);
-    core->served = line->user->served;
-    line->user->served += (uint64_t)count * (class->cpus_milli > 0 ? class->cpus_milli : 1);
+    core->served = user->served;
+    user->served += (uint64_t)count * (class->cpus_milli > 0 ? class->cpus_milli : 1);
     if (core->reserved_for == class)
         schedule_unreserve(core);
     schedule_grant(core, worker, job, count, ahead, fx);
@@ -275,11 +290,15 @@ schedule_round(struct core *core, struct list *aside, struct effects *fx)
 {
     while (core->classes.count > 0) {
         struct class *class = CONTAINER(heap_first(&core->classes), struct class, place);
+        struct line  *line = class_best(core, class);
+        struct job   *job;
 
-        (void)class_best(core, class);
         if (CONTAINER(heap_first(&core->classes), struct class, place) != class)
             continue;               /* its owner was served meanwhile elsewhere */
-        if (core->roomy_count > 0 && schedule_class(core, class, fx)) {
+        assert(line != NULL);
+        job = schedule_job(line);
+        class = job->class;
+        if (core->roomy_count > 0 && schedule_serve(core, job, fx)) {
             class->blocked_ms = 0;
             continue;
         }

@@ -48,7 +48,7 @@ void
 session_free(struct core *core, struct session *session)
 {
     assert(session->stub || list_empty(&session->jobs));
-    assert(list_empty(&session->ties) && list_empty(&session->waits) && session->kept == NULL);
+    assert(list_empty(&session->ties) && list_empty(&session->waits) && session->kept.count == 0);
     session_drop_polls(core, session);
     lent_session_gone(core, session);
     if (session->worker != NULL)

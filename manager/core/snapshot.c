@@ -18,7 +18,7 @@
 #include "apply.h"
 #include "object.h"
 
-enum { OBJECT_VERSION = 1, META_VERSION = 2, CHUNK_SHIFT = 24 };
+enum { OBJECT_VERSION = 1, META_VERSION = 2, JOB_VERSION = 2, CHUNK_SHIFT = 24 };
 
 /* ---- encode ---- */
 
@@ -124,7 +124,7 @@ put_after(const struct job *job, struct buffer *out)
 static void
 put_job(const struct core *core, const struct job *job, struct buffer *out)
 {
-    write_u8(out, OBJECT_VERSION);
+    write_u8(out, JOB_VERSION);
     record_put_bytes(out, job->user->name);
     record_put_bytes(out, slice_text(job->name));
     record_put_bytes(out, slice_text(job->reason != NULL ? job->reason : ""));
@@ -132,6 +132,7 @@ put_job(const struct core *core, const struct job *job, struct buffer *out)
 #define JOB_PUT(name, max) write_varint(out, job->name);
     JOB_NUMBERS(JOB_PUT)
     write_varint(out, (uint64_t)(job->priority + PRIORITY_MAX));
+    write_varint(out, job->cap_with);
     put_after(job, out);
     write_u8(out, job->marks != NULL);
     if (job->marks != NULL) {
@@ -176,9 +177,9 @@ snapshot_put_all(const struct core *core, struct buffer *out)
 
         write_varint(out, id);
         put_job(core, job, out);
-        for (uint32_t kind = 0; kind < REFS_KINDS; kind++) {
         if (job->own_key)
             lent_put(core, job, out);
+        for (uint32_t kind = 0; kind < REFS_KINDS; kind++) {
             for (uint32_t j = 0; j < chunk_count(refs_count(job->refs[kind])); j++)
                 put_chunk(job->refs[kind], j, out);
         }
@@ -201,9 +202,9 @@ snapshot_job_gone(struct core *core, const struct job *job)
     if (!job->stored)
         return;
     snapshot_gone(core, OBJECT_JOB, job->id);
-    for (uint32_t kind = 0; kind < REFS_KINDS; kind++) {
     if (job->own_key)
         snapshot_gone(core, OBJECT_KEYS, job->id);
+    for (uint32_t kind = 0; kind < REFS_KINDS; kind++) {
         uint32_t saved = job->refs[kind] != NULL ? job->refs[kind]->saved : 0;
 
         for (uint32_t i = 0; i < chunk_count(saved); i++)
@@ -234,12 +235,12 @@ checkpoint_job(struct core *core, struct job *job, core_object_fn *each, void *c
     buffer_clear(out);
     put_job(core, job, out);
     each(context, OBJECT_JOB, job->id, buffer_slice(out));
-    job->stored = true;
     if (job->own_key) {
         buffer_clear(out);
         lent_put(core, job, out);
         each(context, OBJECT_KEYS, job->id, buffer_slice(out));
     }
+    job->stored = true;
 }
 
 void
@@ -496,11 +497,13 @@ load_fresh(const struct job *job)
 }
 
 static bool
-load_numbers(struct job *job, struct reader *in)
+load_numbers(struct job *job, uint8_t version, struct reader *in)
 {
 #define JOB_GET(name, max) job->name = (__typeof__(job->name))get_number(in, max);
     JOB_NUMBERS(JOB_GET)
     job->priority = (int16_t)((int32_t)get_number(in, 2 * PRIORITY_MAX) - PRIORITY_MAX);
+    if (version >= 2)
+        job->cap_with = read_varint(in);
     return !in->bad && job->state >= JOB_QUEUED && job->state != JOB_RUNNING &&
            job->cursor <= job->total && job->stdin_have <= job->stdin_bytes && job->body_next > 0;
 }
@@ -527,9 +530,10 @@ load_job(struct core *core, uint64_t id, struct reader *in)
     struct slice      user, name, reason;
     struct wire_needs needs;
     uint64_t          live;
+    uint8_t           version = read_u8(in);
 
     if (id == 0 || id >> (64 - JOB_KEY_SHIFT) != 0 || job_find(core, id) != NULL ||
-        read_u8(in) != OBJECT_VERSION)
+        version == 0 || version > JOB_VERSION)
         return false;
     user = record_get_bytes(in, NAME_BYTES_MAX);
     name = record_get_bytes(in, NAME_BYTES_MAX);
@@ -546,7 +550,7 @@ load_job(struct core *core, uint64_t id, struct reader *in)
     order_add(&core->job_order, id);
     order_add(&job->user->jobs, id);
     core->counters.jobs++;
-    if (!load_numbers(job, in) || !load_after(job, in) || !load_marks(job, in)) {
+    if (!load_numbers(job, version, in) || !load_after(job, in) || !load_marks(job, in)) {
         job_dedup_add(core, job);           /* so that freeing it finds it there */
         return false;
     }
@@ -601,7 +605,7 @@ core_load(struct core *core, uint32_t kind, uint64_t id, struct slice bytes)
         good = load_chunk(core, (enum refs_kind)(kind - OBJECT_REFS), id, &in);
     else if (kind >= OBJECT_HEAD && kind <= OBJECT_ANSWERS)
         good = snapshot_load_object(core, kind, id, bytes);
-    return good ? MUSTER_OK : MUSTER_ERR_INVALID;
-}
     else if (kind == OBJECT_KEYS)
         good = lent_load(core, id, bytes);
+    return good ? MUSTER_OK : MUSTER_ERR_INVALID;
+}

@@ -106,18 +106,15 @@ put_answers(const struct session *session, struct buffer *out)
     const struct kept *kept;
     uint32_t           count = 0;
 
-    if (session->kept_count == 0)
-        return;
-    kept = &session->kept[session->kept_head];
-    for (uint32_t i = 0; i < session->kept_count; i++)
-        count += !kept[i].transient;
+    for (kept = kept_from(session, 0); kept != NULL; kept = kept_from(session, kept->request + 1))
+        count += !kept->transient;
     if (count == 0)
         return;
     write_u8(out, OBJECT_VERSION);
     write_varint(out, count);
-    for (uint32_t i = 0; i < session->kept_count; i++) {
-        if (!kept[i].transient)
-            put_kept(&kept[i], out);
+    for (kept = kept_from(session, 0); kept != NULL; kept = kept_from(session, kept->request + 1)) {
+        if (!kept->transient)
+            put_kept(kept, out);
     }
 }
 

@@ -115,8 +115,37 @@ struct line {                      /* (v) ready jobs of one class, owner and pri
     struct class    *class;
     struct user     *user;
     uint64_t         rank;         /* 0 = highest priority */
-    struct heap      jobs;         /* oldest first */
+    struct heap      jobs;         /* oldest first; without those that share a cap */
+    struct heap      shares;       /* of caps that have room; oldest job first */
     struct heap_node place;        /* in class->lines */
+};
+
+/* ---- caps: jobs that share a running_max; see cap.c ---- */
+struct cap {                       /* (d) */
+    uint64_t     lead;             /* the job that it is named after */
+    struct user *user;
+    uint32_t     max, running;
+    uint32_t     members;          /* its jobs, ended ones, too */
+    struct list  shares;
+    uint32_t     ready;            /* (v) jobs in its shares */
+    uint64_t     turn;             /* (v) given out last */
+    bool         open;             /* (v) it had room when its shares were looked at */
+};
+
+struct share {                     /* (d) of a cap in a line */
+    struct cap      *cap;
+    struct line     *line;
+    uint32_t         members;
+    struct list      link;         /* in cap->shares */
+    struct heap      jobs, turns;  /* (v) */
+    struct heap_node place;        /* (v) in line->shares */
+};
+
+struct member {                    /* (d) what a job of a cap has besides */
+    struct cap      *cap;
+    struct job      *job;
+    struct share    *share;
+    struct heap_node turn;         /* (v) in share->turns */
 };
 
 /* ---- jobs ---- */
@@ -165,15 +194,17 @@ struct job {
     struct after  *after;          /* NULL: none */
     struct marks  *marks;          /* NULL: all empty */
     struct active *active;         /* NULL: nothing */
+    struct member *member;         /* (d) NULL: running_max is for it alone */
     struct refs   *refs[REFS_KINDS];
     uint64_t       dedup_hi, dedup_lo, content_hash;
     struct job    *dedup_next;     /* (d) of the same hash */
     uint64_t       submitted_unix_ms, ended_unix_ms, ready_unix_ms;
     uint64_t       number_first, number_step;
+    uint64_t       cap_with;       /* lead of its cap; 0 = it leads or is alone */
     uint64_t       session;        /* bound to; 0 = none */
     struct list    link;           /* (d) in its session's jobs; ended: in core->finished */
     struct list    dirty;          /* (v) changed since the last checkpoint */
-    struct heap_node ready;        /* (v) in its line */
+    struct heap_node ready;        /* (v) in its line, or in its share of a cap */
     uint32_t       total;          /* tasks known so far */
     uint32_t       running, succeeded, failed, cancelled;
     uint32_t       cursor;         /* tasks below it were leased, or are in marks */
@@ -190,6 +221,7 @@ struct job {
     bool           items;          /* SOURCE_ITEMS */
     bool           closed;         /* no more items come */
     bool           cut_failed;     /* what was cut failed; else: was cancelled */
+    bool           own_key;        /* each of its tasks gets a key: lent.c */
     bool           delayed;        /* (v) its timer runs */
     bool           stub;           /* (v) its object has not been loaded yet */
     bool           stored;         /* (v) has an object in the store */
@@ -222,7 +254,6 @@ struct task {
     bool           watched : 1;    /* (v) someone follows its output */
 };
 
-    bool           own_key;        /* each of its tasks gets a key: lent.c */
 static_assert(sizeof(struct task) <= 96, "a live task must stay small");
 
 /* ---- sessions and workers ---- */
@@ -231,15 +262,16 @@ struct session {
     enum wire_role   role;
     struct user     *user;
     struct worker   *worker;       /* role worker, else NULL */
+    struct lent     *lent;         /* the key that opened it, of a task; NULL: one that stays */
+    struct list      lent_link;    /* in lent->sessions */
     struct list      jobs;         /* (d) bound to it, unfinished */
     struct list      dirty;        /* (v) */
     struct list      polls, watches;  /* (v) */
     uint32_t         poll_count, watch_count;  /* (v) */
     struct heap_node timer;        /* (v) */
     struct list      ties;         /* struct tie, in the order in which they were made */
-    struct kept     *kept;         /* answers by request, rising; in use from kept_head on */
-    uint32_t         kept_head, kept_count, kept_capacity;
-    uint64_t         kept_bytes;   /* (d) of their keys and values */
+    struct tree      kept;         /* struct kept, by request */
+    uint64_t         kept_bytes;   /* (d) of memory */
     uint64_t         request_high; /* (v) of all that made an answer or a wait */
     struct list      waits;        /* (v) struct wait, in the order in which they came */
     struct map       wait_map;     /* (v) by request */
@@ -262,8 +294,6 @@ struct worker {
     struct session  *session;
     char             name[NAME_BYTES_MAX + 1];
     struct wire_token *done;       /* ring of DONE_MAX, allocated when needed */
-    struct lent     *lent;         /* the key that opened it, of a task; NULL: one that stays */
-    struct list      lent_link;    /* in lent->sessions */
     uint32_t         done_count, done_next;
     struct list      all;          /* in core->workers (d) */
     struct list      leases;       /* that fit */
@@ -296,6 +326,16 @@ struct worker {
     uint32_t         fits_count;
 };
 
+/* ---- keys of tasks: see lent.c ---- */
+enum { LENT_ADDRESS_BYTES_MAX = 63 };
+
+struct lent {
+    struct task *task;             /* LEASED */
+    struct list  sessions;         /* that it opened, in this order */
+    uint8_t      key[KEY_PUBLIC_BYTES];
+    char         address[LENT_ADDRESS_BYTES_MAX + 1];   /* of the worker that made it */
+};
+
 /* ---- long polls and followers (v) ---- */
 struct poll {
     struct session  *session;
@@ -321,22 +361,14 @@ struct core {
     uint64_t     job_last, session_last;
     struct map   sessions, jobs;   /* by id */
     struct map   names, users, class_map, dedup;   /* by hash (d) */
+    struct map   caps;             /* by the id of the lead (d) */
     struct map   tasks;            /* by job and index (d) */
     struct list  workers;          /* (d) */
     struct map   waiters;          /* job -> ring of edges (d) */
+    struct map   lent_keys, lent_tasks;            /* (d) by key, by job and index */
     struct order session_order, job_order;         /* (d) */
     struct list  finished;         /* (d) jobs, in the order in which they ended */
     uint64_t     name_last, user_last, class_last;
-/* ---- keys of tasks: see lent.c ---- */
-enum { LENT_ADDRESS_BYTES_MAX = 63 };
-
-struct lent {
-    struct task *task;             /* LEASED */
-    struct list  sessions;         /* that it opened, in this order */
-    uint8_t      key[KEY_PUBLIC_BYTES];
-    char         address[LENT_ADDRESS_BYTES_MAX + 1];   /* of the worker that made it */
-};
-
     struct class **class_slots;    /* (d) by slot, NULL = free */
     uint32_t     class_slot_count, class_slot_capacity;
     uint64_t     object_last, tie_last, body_owner_last;
@@ -366,7 +398,6 @@ struct lent {
     uint64_t     reserve_at_ms;    /* look for a worker to reserve; UINT64_MAX: no need */
     uint64_t     served;           /* of the owner served last */
     struct list  touched;
-    struct map   lent_keys, lent_tasks;            /* (d) by key, by job and index */
     struct list  dirty_jobs, dirty_sessions, dirty_objects, dirty_ties, dirty_answers;
     bool         dirty;            /* ids or epoch changed */
     struct buffer gone;            /* u32 kind, u64 id of objects to drop */
@@ -387,6 +418,7 @@ struct lent {
     uint64_t     loose_last;       /* owners given to transient objects in this epoch */
     bool         bad;              /* a noun refused a fact */
     struct buffer loaded;          /* objects that wait for all others: snapshot_objects.c */
+    struct buffer lent_loaded;     /* the same of lent.c */
     struct gather *gather_pool;
     struct buffer scratch, scratch2;
     struct core_counters counters;
@@ -419,7 +451,6 @@ refs_count(const struct refs *refs)
 }
 /* The last one whose `a` is <= at; NULL when there is none. For items and stdin. */
 const struct ref *refs_find(const struct refs *refs, uint32_t at, uint32_t *hint);
-    struct buffer lent_loaded;     /* the same of lent.c */
 
 /* ---- class.c ---- */
 struct class *class_take(struct core *core, const struct wire_needs *needs);
@@ -434,11 +465,35 @@ bool          class_suits(struct class *class, struct worker *worker);
 uint32_t      class_room(const struct class *class, const struct worker *worker);
 /* The job's place in its line follows from its state: call after each change. */
 void          class_refresh(struct core *core, struct job *job);
+/* Out of its line until the next class_refresh(). */
+void          class_leave(struct core *core, struct job *job);
+/* The line in which it stands when it can run. */
+struct line  *class_line(const struct job *job);
+/* Jobs or shares came or left. */
+void          class_line_changed(struct core *core, struct line *line);
 /* Back among the classes that may be served. */
 void          class_restore(struct core *core, struct class *class);
 /* The best line of a class after its owners' shares were brought up to date. */
 struct line  *class_best(struct core *core, struct class *class);
 void          classes_free(struct core *core);
+
+/* ---- cap.c ---- */
+/* The cap that the job shares or led; NULL: none (yet). */
+const struct cap *cap_of(const struct core *core, uint64_t job);
+/* May the job, which shares none, share that of the lead? */
+bool          cap_possible(const struct core *core, const struct job *job, uint64_t lead);
+/* From now on the job, and its lead if it is still there, share a cap. */
+void          cap_join(struct core *core, struct job *job, uint64_t lead);
+void          cap_leave(struct core *core, struct job *job);   /* when it is forgotten */
+void          cap_enter(struct core *core, struct job *job);   /* it can run ... */
+void          cap_exit(struct core *core, struct job *job);    /* ... or cannot any more */
+void          cap_changed(struct core *core, struct job *job); /* how many of it run */
+void          caps_start(struct core *core);                   /* before its jobs enter */
+/* The job to serve instead of any of the share's, perhaps of another class. */
+struct job   *cap_turn(const struct share *share);
+/* Tasks that the job whose turn it is may start: there is room for one. */
+uint32_t      cap_room(const struct cap *cap);
+void          cap_served(struct job *job);
 
 /* ---- task.c ---- */
 static inline uint64_t
@@ -559,7 +614,28 @@ void watch_leased(struct core *core, struct task *task);
 void watch_ended(struct core *core, struct task *task, struct effects *fx);
 void watch_tell(struct core *core, struct effects *fx);
 
+/* ---- lent.c: keys of tasks ---- */
+struct lent *lent_find(const struct core *core, struct slice key);   /* NULL: nobody's */
+/* HELLO with this key opened a session. */
+void lent_opened(struct core *core, const struct session *session, const struct lent *lent,
+                 struct effects *fx);
+/* The lease of a task with a key is about to end: its sessions end before. */
+void lent_end(struct core *core, struct task *task, struct effects *fx);
+bool lent_may_end(const struct core *core, const struct task *task);
+void lent_drop(struct core *core, struct task *task);
+void lent_session_gone(struct core *core, struct session *session);
+/* Tells the keys of all recovered leases. */
+void lent_start(const struct core *core, struct effects *fx);
+void lent_put(const struct core *core, const struct job *job, struct buffer *out);
+bool lent_load(struct core *core, uint64_t id, struct slice bytes);
+bool lent_link(struct core *core);
+void lent_verify(const struct core *core);
+void lent_free(struct core *core);
+
 /* ---- schedule.c, lease.c ---- */
+/* The task that the token proves a lease of, NULL: none of this worker. */
+struct task *lease_find(const struct core *core, const struct worker *worker,
+                        const struct wire_token *token);
 void schedule_run(struct core *core, struct effects *fx);
 void schedule_unreserve(struct core *core);
 void lease_timers(struct core *core);
@@ -585,6 +661,7 @@ enum object_kind {
     OBJECT_REFS = 4,               /* .. 4 + REFS_KINDS - 1; id = job << 24 | chunk */
     OBJECT_HEAD = 8, OBJECT_PIECE = 9,     /* of a shared object; id = object << 24 | piece */
     OBJECT_TIES = 10, OBJECT_ANSWERS = 11, /* of a session */
+    OBJECT_KEYS = 12,              /* of the tasks of a job that asked for them */
 };
 void snapshot_put_all(const struct core *core, struct buffer *out);
 void snapshot_gone(struct core *core, uint32_t kind, uint64_t id);
@@ -618,25 +695,3 @@ core_unix_ms(const struct core *core)
 #define SLICE_ARGS(s) (int)(s).bytes, (const char *)(s).data
 
 #endif
-/* ---- lent.c: keys of tasks ---- */
-struct lent *lent_find(const struct core *core, struct slice key);   /* NULL: nobody's */
-/* HELLO with this key opened a session. */
-void lent_opened(struct core *core, const struct session *session, const struct lent *lent,
-                 struct effects *fx);
-/* The lease of a task with a key is about to end: its sessions end before. */
-void lent_end(struct core *core, struct task *task, struct effects *fx);
-bool lent_may_end(const struct core *core, const struct task *task);
-void lent_drop(struct core *core, struct task *task);
-void lent_session_gone(struct core *core, struct session *session);
-/* Tells the keys of all recovered leases. */
-void lent_start(const struct core *core, struct effects *fx);
-void lent_put(const struct core *core, const struct job *job, struct buffer *out);
-bool lent_load(struct core *core, uint64_t id, struct slice bytes);
-bool lent_link(struct core *core);
-void lent_verify(const struct core *core);
-void lent_free(struct core *core);
-
-/* The task that the token proves a lease of, NULL: none of this worker. */
-struct task *lease_find(const struct core *core, const struct worker *worker,
-                        const struct wire_token *token);
-    OBJECT_KEYS = 12,              /* of the tasks of a job that asked for them */

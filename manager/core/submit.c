@@ -145,6 +145,39 @@ check_after(const struct core *core, const struct session *session, const struct
     return true;
 }
 
+/* The lead of the cap that the job wants to share, which gives running_max, too,
+ * unless it was said. */
+static bool
+check_cap(const struct core *core, const struct session *session, const struct msg_job_submit *m,
+          struct refusal *refusal, struct record_job_submitted *it, uint64_t *lead_out)
+{
+    const struct cap  *cap = m->cap_with != 0 ? cap_of(core, m->cap_with) : NULL;
+    const struct job  *job = job_find(core, m->cap_with);
+    const struct user *user = cap != NULL ? cap->user : job != NULL ? job->user : NULL;
+    uint32_t           max = cap != NULL ? cap->max : job != NULL ? job->running_max : 0;
+
+    it->running_max = m->running_max;
+    if (m->cap_with == 0)
+        return true;
+    if (user == NULL || (user != session->user && session->role != ROLE_ADMIN))
+        return refuse(refusal, MUSTER_ERR_NOT_FOUND, "no job %llu to share a cap with",
+                      (unsigned long long)m->cap_with);
+    if (user != session->user)
+        return refuse(refusal, MUSTER_ERR_DENIED,
+                      "job %llu is of user %.*s: a cap is shared by jobs of one user",
+                      (unsigned long long)m->cap_with, SLICE_ARGS(user->name));
+    if (max == 0)
+        return refuse(refusal, MUSTER_ERR_INVALID, "job %llu has no cap to share",
+                      (unsigned long long)m->cap_with);
+    if (m->running_max != 0 && m->running_max != max)
+        return refuse(refusal, MUSTER_ERR_INVALID,
+                      "at most %u at once, but the cap of job %llu is %u", m->running_max,
+                      (unsigned long long)m->cap_with, max);
+    it->running_max = max;
+    *lead_out = cap != NULL ? cap->lead : m->cap_with;
+    return true;
+}
+
 static bool
 check_intake(const struct core *core, const struct session *session, struct refusal *refusal)
 {
@@ -216,7 +249,6 @@ submit_record(const struct core *core, const struct session *session,
     it->priority = (uint64_t)(m->priority + PRIORITY_MAX);
     it->attempts_max = m->attempts_max > 0 ? m->attempts_max : 1;
     it->lost_max = m->lost_max > 0 ? m->lost_max : LOST_ATTEMPTS_DEFAULT;
-    it->running_max = m->running_max;
     it->fail_max = m->fail_max;
     it->fail_percent = m->fail_percent;
     it->submitted_unix_ms = unix_ms;
@@ -228,6 +260,25 @@ submit_record(const struct core *core, const struct session *session,
     it->stdin_bytes = spec->stdin_bytes > spec->stdin_inline.bytes ? spec->stdin_bytes : 0;
     it->output_bytes = spec->output_bytes;
     it->after = m->after.bytes;
+}
+
+static void
+submit_keyed(struct core *core, const struct job *job, struct effects *fx)
+{
+    struct record record = { .type = RECORD_TYPE_JOB_KEYED };
+
+    record.job_keyed.job = job->id;
+    core_fact(core, fx, &record);
+}
+
+static void
+submit_capped(struct core *core, const struct job *job, uint64_t lead, struct effects *fx)
+{
+    struct record record = { .type = RECORD_TYPE_JOB_CAPPED };
+
+    record.job_capped.job = job->id;
+    record.job_capped.lead = lead;
+    core_fact(core, fx, &record);
 }
 
 static void
@@ -251,6 +302,7 @@ step_job_submit(struct core *core, const struct step *step, const union wire_any
     const struct job *failed = NULL;
     const char       *what = NULL;
     struct job       *job = submit_known(core, step->session->user, m);
+    uint64_t          lead = 0;
     struct wire_spec  spec;
 
     if (job != NULL) {
@@ -259,18 +311,10 @@ step_job_submit(struct core *core, const struct step *step, const union wire_any
     }
     if (wire_decode_item_spec(m->spec, &spec) || !check_numbers(m, &refusal) ||
         !check_spec(m, &spec, &refusal) || !check_intake(core, step->session, &refusal) ||
-        !check_after(core, step->session, m, &refusal, &failed))
+        !check_after(core, step->session, m, &refusal, &failed) ||
+        !check_cap(core, step->session, m, &refusal, &record.job_submitted, &lead))
         goto out;
     if (class_canonical(&m->needs, &needs, &what)) {
-static void
-submit_keyed(struct core *core, const struct job *job, struct effects *fx)
-{
-    struct record record = { .type = RECORD_TYPE_JOB_KEYED };
-
-    record.job_keyed.job = job->id;
-    core_fact(core, fx, &record);
-}
-
         refuse(&refusal, MUSTER_ERR_INVALID, "%s", what);
         goto out;
     }
@@ -280,6 +324,10 @@ submit_keyed(struct core *core, const struct job *job, struct effects *fx)
     effects_body(step->fx, record.job_submitted.job, 0, m->spec);
     core_fact(core, step->fx, &record);
     job = job_find(core, record.job_submitted.job);
+    if (lead != 0)
+        submit_capped(core, job, lead, step->fx);
+    if (spec.own_key)
+        submit_keyed(core, job, step->fx);
     job_wait(core, job);
     if (failed != NULL)
         submit_fail(core, job, failed, step->fx);
@@ -324,8 +372,6 @@ input_room(const struct core *core, const struct step *step)
 
 void
 step_job_items(struct core *core, const struct step *step, const union wire_any *any)
-    if (spec.own_key)
-        submit_keyed(core, job, step->fx);
 {
     const struct msg_job_items *m = &any->job_items;
     struct record  record = { .type = RECORD_TYPE_ITEMS_ADDED };

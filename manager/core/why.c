@@ -404,7 +404,11 @@ why_limits(struct why *why, const struct job *job)
     if (job->stdin_have < job->stdin_bytes)
         why_add(why, WHY_INPUT_OPEN, "waits for its standard input: %u of %u bytes are here",
                 job->stdin_have, job->stdin_bytes);
-    if (job->running_max > 0 && job->running >= job->running_max)
+    if (job->member != NULL && job->member->cap->running >= job->member->cap->max)
+        why_add(why, WHY_RUNNING_MAX,
+                "at most %u of it and of the jobs that share its cap run at once",
+                job->running_max);
+    else if (job->running_max > 0 && job->running >= job->running_max)
         why_add(why, WHY_RUNNING_MAX, "at most %u of it run at once", job->running_max);
 }
 

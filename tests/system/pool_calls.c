@@ -42,17 +42,20 @@ no_function(void)
     muster_pool_free(pool);
 }
 
-static void
-processes(void)
+enum { OVERLAP_CALLS = 12 };
+
+/* How many calls saw each other at most, of a pool of two processes. */
+static int
+most_at_once(const char *const functions[], int count)
 {
     struct muster_pool   *pool = new_pool(2);
     const char           *dir = folder();
-    struct muster_future *futures[12];
+    struct muster_future *futures[OVERLAP_CALLS];
     int                   most = 0;
 
-    for (int i = 0; i < 12; i++)
-        futures[i] = submit(pool, "pool.overlap", dir);
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < OVERLAP_CALLS; i++)
+        futures[i] = submit(pool, functions[i % count], dir);
+    for (int i = 0; i < OVERLAP_CALLS; i++) {
         struct muster_bytes bytes = { 0 };
         int                 number;
 
@@ -62,8 +65,22 @@ processes(void)
         muster_bytes_free(&bytes);
         muster_future_free(futures[i]);
     }
-    CHECK(most == 2);
     muster_pool_free(pool);
+    return most;
+}
+
+static void
+processes(void)
+{
+    CHECK(most_at_once((const char *[]){ "pool.overlap" }, 1) == 2);
+}
+
+static void
+processes_together(void)
+{
+    const char *functions[] = { "pool.overlap", "pool.overlap-too", "pool.overlap-three" };
+
+    CHECK(most_at_once(functions, 3) == 2);
 }
 
 static void
@@ -370,6 +387,8 @@ const struct test_case pool_cases[] = {
     { "apply", "apply blocks until the result is here", apply },
     { "no-function", "a function that no worker has is told at once", no_function },
     { "processes", "processes: a cap on how many calls run at once", processes },
+    { "processes-together", "a pool's processes cap all its functions together",
+      processes_together },
     { "named", "named values are the same for every call", named },
     { "map", "map: results in input order", map },
     { "map-fails", "map: the first failure by order, after all have ended", map_fails },

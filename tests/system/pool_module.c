@@ -24,12 +24,14 @@ files_in(const char *folder)
 }
 
 /* In the folder it is given: how many calls are there at once? */
-MUSTER_FUNCTION_AS(overlap, "pool.overlap")
+static void
+overlap_look(struct muster_call *call)
 {
     char path[4096];
     int  most = 0;
 
-    snprintf(path, sizeof(path), "%s/%u", muster_call_text(call), call->index);
+    snprintf(path, sizeof(path), "%s/%llu.%u", muster_call_text(call),
+             (unsigned long long)call->job, call->index);
     close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     for (int i = 0; i < 10; i++) {
         int now = files_in(muster_call_text(call));
@@ -39,6 +41,21 @@ MUSTER_FUNCTION_AS(overlap, "pool.overlap")
     }
     unlink(path);
     muster_call_print(call, "%d", most);
+}
+
+MUSTER_FUNCTION_AS(overlap, "pool.overlap")
+{
+    overlap_look(call);
+}
+
+MUSTER_FUNCTION_AS(overlap_too, "pool.overlap-too")
+{
+    overlap_look(call);
+}
+
+MUSTER_FUNCTION_AS(overlap_three, "pool.overlap-three")
+{
+    overlap_look(call);
 }
 
 /* "PATH TEXT": returns TEXT once the file is there. */

@@ -54,7 +54,9 @@ struct muster_job_options {
     const uint64_t *after;       size_t after_count;      /* jobs that must succeed first */
 
     uint32_t    attempts_max;    /* of a failing task; 0 = 1 */
-    uint32_t    running_max;     /* at once; 0 = no cap */
+    uint32_t    running_max;     /* at once; 0 = no cap, or that of cap_with */
+    uint64_t    cap_with;        /* a job of yours: at most running_max tasks of it, of this one
+                                  * and of all others that share its cap at once; 0 = alone */
     uint32_t    fail_max;        /* halt at so many failures; 0 = never */
     uint32_t    fail_percent;    /* halt at this share; 0 = never */
     uint32_t    time_limit_ms;   /* 0 = none */
@@ -76,8 +78,9 @@ struct muster_submitted {
 /* Submit.  On success the job survives a crash of the manager.  A COUNTED job
  * may run at once; an ITEMS job runs as it is fed and ends after muster_job_close_input().
  *
- * Errors: INVALID, DENIED, FULL, BUSY, NO_SPACE, TOO_LARGE, CONFLICT, NOT_FOUND
- * (a job in `after`), TIMEOUT (repeat with the same dedup key), SESSION.
+ * Errors: INVALID (also: cap_with has no cap, or another running_max), DENIED, FULL, BUSY,
+ * NO_SPACE, TOO_LARGE, CONFLICT, NOT_FOUND (a job in `after`, cap_with), TIMEOUT (repeat with
+ * the same dedup key), SESSION.
  */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_job_submit(struct muster_session *session, const struct muster_job_options *options,
@@ -135,6 +138,7 @@ struct muster_job_info {
     uint64_t submitted_unix_ms, ended_unix_ms;
     uint64_t number_first, number_step;
     uint32_t running_max, attempts_max;
+    uint64_t cap_with;                   /* running_max is shared with this job; 0 = not */
     uint32_t cpus_milli;
     uint64_t mem_bytes;
     char     reason[481];

@@ -20,7 +20,7 @@ struct muster_pool;
 
 struct muster_pool_options {      /* all zero is fine */
     const char *name;             /* for people; NULL: made from the function */
-    uint32_t    processes;        /* calls of one function that run at once; 0 = no cap */
+    uint32_t    processes;        /* calls that run at once, of all functions; 0 = no cap */
     const char *queue;            /* NULL = default */
     const char *const *labels;    /* NULL-terminated k=v, all must match */
     uint32_t    cpus_milli;       /* of one call; 0 = 1000 */

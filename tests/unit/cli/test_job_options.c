@@ -63,6 +63,11 @@ static const struct story stories[] = {
     { "no resource", { "--resource", "gpus", "ls" },
       "--resource 'gpus': NAME=NUMBER is expected, as gpus=2" },
     { "no label", { "--label", "ssd", "ls" }, "--label 'ssd': KEY=VALUE is expected, as disk=ssd" },
+    { "a shared cap", { "--jobs", "2", "--jobs-with", "7", "ls" },
+      "[ls] count=1 at_once=2 cap_with=7" },
+    { "a shared cap of the last job", { "--jobs-with", "last", "ls" }, "[ls] count=1" },
+    { "a shared cap of no job", { "--jobs-with", "all", "ls" },
+      "--jobs-with 'all': the number of a job is expected, or last" },
     { "no job", { "--after", "first", "ls" },
       "--after 'first': the number of a job is expected, or last" },
     { "no halt", { "--halt", "soon", "ls" },
@@ -109,6 +114,7 @@ describe(struct buffer *out, const struct job_plan *plan)
         put_number(out, "step", options->number_step);
     }
     put_number(out, "at_once", options->running_max);
+    put_number(out, "cap_with", options->cap_with);
     put_number(out, "attempts", options->attempts_max == 1 ? 0 : options->attempts_max);
     put_number(out, "limit", options->time_limit_ms);
     put_number(out, "delay", options->delay_ms);
