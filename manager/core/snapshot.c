@@ -1,7 +1,7 @@
 /* snapshot.c - durable state as objects (manager/STATES.md lists their bytes)
  *
  *   meta      1        ids given out, epoch
- *   session   id       who, and a worker's last finished tokens
+ *   session   id       who, and a worker's last finished tokens: snapshot_sessions.c
  *   job       id       everything but its references
  *   refs + k  id << 24 | chunk    REFS_CHUNK references of kind k
  *   8 .. 11                       shared objects: snapshot_objects.c
@@ -30,31 +30,6 @@ put_meta(const struct core *core, struct buffer *out)
     write_varint(out, core->session_last);
     write_varint(out, core->job_last);
     snapshot_put_meta_objects(core, out);
-}
-
-static void
-put_token(const struct wire_token *token, struct buffer *out)
-{
-    write_varint(out, token->job);
-    write_varint(out, token->index);
-    write_varint(out, token->attempt);
-    write_varint(out, token->epoch);
-}
-
-static void
-put_session(const struct session *session, struct buffer *out)
-{
-    const struct worker *worker = session->worker;
-    uint32_t             count = worker != NULL ? worker->done_count : 0;
-
-    write_u8(out, OBJECT_VERSION);
-    write_varint(out, session->secret);
-    write_u8(out, (uint8_t)session->role);
-    record_put_bytes(out, session->user->name);
-    record_put_bytes(out, slice_text(worker != NULL ? worker->name : ""));
-    write_varint(out, count);
-    for (uint32_t i = 0; i < count; i++)        /* oldest first */
-        put_token(&worker->done[(worker->done_next + DONE_MAX - count + i) % DONE_MAX], out);
 }
 
 static void
@@ -169,7 +144,7 @@ snapshot_put_all(const struct core *core, struct buffer *out)
         uint64_t id = order_at(&core->session_order, i);
 
         write_varint(out, id);
-        put_session(map_get(&core->sessions, id), out);
+        snapshot_put_session(map_get(&core->sessions, id), out);
     }
     for (uint32_t i = 0; i < core->job_order.count; i++) {
         uint64_t          id = order_at(&core->job_order, i);
@@ -267,7 +242,7 @@ core_checkpoint(struct core *core, core_object_fn *each, void *context)
 
         list_remove(&session->dirty);
         buffer_clear(out);
-        put_session(session, out);
+        snapshot_put_session(session, out);
         each(context, OBJECT_SESSION, session->id, buffer_slice(out));
         session->stored = true;
     }
@@ -294,8 +269,8 @@ core_digest(const struct core *core)
 
 /* ---- decode ---- */
 
-static uint64_t
-get_number(struct reader *in, uint64_t max)
+uint64_t
+snapshot_number(struct reader *in, uint64_t max)
 {
     uint64_t value = read_varint(in);
 
@@ -311,71 +286,21 @@ load_meta(struct core *core, uint64_t id, struct reader *in)
 
     if (id != 1 || version == 0 || version > META_VERSION)
         return false;
-    core->epoch = get_number(in, UINT64_MAX >> CORE_EPOCH_SHIFT);
+    core->epoch = snapshot_number(in, UINT64_MAX >> CORE_EPOCH_SHIFT);
     core->session_last = read_varint(in);
-    core->job_last = get_number(in, UINT64_MAX >> JOB_KEY_SHIFT);
+    core->job_last = snapshot_number(in, UINT64_MAX >> JOB_KEY_SHIFT);
     if (version >= 2 && !snapshot_load_meta_objects(core, in))
         return false;
     return read_ended(in);
 }
 
 static bool
-load_worker(struct core *core, struct session *session, struct slice name, struct reader *in)
-{
-    uint64_t count = get_number(in, DONE_MAX);
-
-    if (session->worker == NULL && session->role == ROLE_WORKER)
-        worker_new(core, session);
-    if (session->worker == NULL)
-        return count == 0 && name.bytes == 0 && read_ended(in);
-    memcpy(session->worker->name, name.data, name.bytes);
-    for (uint64_t i = 0; i < count && !in->bad; i++) {
-        struct wire_token token;
-
-        token.job = read_varint(in);
-        token.index = (uint32_t)get_number(in, TASKS_PER_JOB_MAX);
-        token.attempt = (uint32_t)get_number(in, UINT32_MAX);
-        token.epoch = read_varint(in);
-        worker_done(session->worker, &token);
-    }
-    return read_ended(in);
-}
-
-static bool
-load_session(struct core *core, uint64_t id, struct reader *in)
-{
-    struct session *session = map_get(&core->sessions, id);
-    uint64_t        secret;
-    uint8_t         role;
-    struct slice    user, name;
-
-    if (id == 0 || read_u8(in) != OBJECT_VERSION || (session != NULL && !session->stub))
-        return false;
-    secret = read_varint(in);
-    role = read_u8(in);
-    user = record_get_bytes(in, NAME_BYTES_MAX);
-    name = record_get_bytes(in, NAME_BYTES_MAX);
-    /* A stub is a worker: someone holds a lease of it. */
-    if (in->bad || role == ROLE_NONE || role >= ROLE_COUNT ||
-        (session != NULL && role != ROLE_WORKER))
-        return false;
-    if (session == NULL)
-        session = session_new(core, id);
-    session->stub = false;
-    session->stored = true;
-    session->secret = secret;
-    session->role = (enum wire_role)role;
-    session->user = user_take(core, user);
-    return load_worker(core, session, name, in);
-}
-
-static bool
 get_ref(struct reader *in, struct ref *ref_out)
 {
-    ref_out->body = (uint32_t)get_number(in, UINT32_MAX - 1);
-    ref_out->a = (uint32_t)get_number(in, UINT32_MAX);
-    ref_out->b = (uint32_t)get_number(in, UINT32_MAX);
-    ref_out->c = (uint32_t)get_number(in, UINT32_MAX);
+    ref_out->body = (uint32_t)snapshot_number(in, UINT32_MAX - 1);
+    ref_out->a = (uint32_t)snapshot_number(in, UINT32_MAX);
+    ref_out->b = (uint32_t)snapshot_number(in, UINT32_MAX);
+    ref_out->c = (uint32_t)snapshot_number(in, UINT32_MAX);
     return !in->bad && ref_out->body > 0;
 }
 
@@ -416,9 +341,9 @@ load_output(struct task *task, struct reader *in)
 static bool
 load_task(struct core *core, struct job *job, struct reader *in)
 {
-    uint32_t       index = (uint32_t)get_number(in, TASKS_PER_JOB_MAX);
-    uint16_t       failures = (uint16_t)get_number(in, ATTEMPTS_MAX);
-    uint16_t       losses = (uint16_t)get_number(in, ATTEMPTS_MAX);
+    uint32_t       index = (uint32_t)snapshot_number(in, TASKS_PER_JOB_MAX);
+    uint16_t       failures = (uint16_t)snapshot_number(in, ATTEMPTS_MAX);
+    uint16_t       losses = (uint16_t)snapshot_number(in, ATTEMPTS_MAX);
     uint8_t        flags = read_u8(in);
     uint64_t       mark = read_varint(in);
     uint64_t       holder = read_varint(in);
@@ -455,7 +380,7 @@ load_task(struct core *core, struct job *job, struct reader *in)
 static bool
 load_after(struct job *job, struct reader *in)
 {
-    uint32_t count = (uint32_t)get_number(in, AFTER_MAX);
+    uint32_t count = (uint32_t)snapshot_number(in, AFTER_MAX);
 
     if (in->bad || count == 0)
         return !in->bad;
@@ -499,9 +424,9 @@ load_fresh(const struct job *job)
 static bool
 load_numbers(struct job *job, uint8_t version, struct reader *in)
 {
-#define JOB_GET(name, max) job->name = (__typeof__(job->name))get_number(in, max);
+#define JOB_GET(name, max) job->name = (__typeof__(job->name))snapshot_number(in, max);
     JOB_NUMBERS(JOB_GET)
-    job->priority = (int16_t)((int32_t)get_number(in, 2 * PRIORITY_MAX) - PRIORITY_MAX);
+    job->priority = (int16_t)((int32_t)snapshot_number(in, 2 * PRIORITY_MAX) - PRIORITY_MAX);
     if (version >= 2)
         job->cap_with = read_varint(in);
     return !in->bad && job->state >= JOB_QUEUED && job->state != JOB_RUNNING &&
@@ -574,7 +499,7 @@ load_chunk(struct core *core, enum refs_kind kind, uint64_t id, struct reader *i
 
     if (id >> CHUNK_SHIFT == 0 || read_u8(in) != OBJECT_VERSION)
         return false;
-    count = (uint32_t)get_number(in, REFS_CHUNK);
+    count = (uint32_t)snapshot_number(in, REFS_CHUNK);
     job = load_stub(core, id >> CHUNK_SHIFT);
     /* Full chunks first: no store gives them in another order. */
     if (in->bad || count == 0 || refs_count(job->refs[kind]) != chunk * REFS_CHUNK)
@@ -598,7 +523,7 @@ core_load(struct core *core, uint32_t kind, uint64_t id, struct slice bytes)
     if (kind == OBJECT_META)
         good = load_meta(core, id, &in);
     else if (kind == OBJECT_SESSION)
-        good = load_session(core, id, &in);
+        good = snapshot_load_session(core, id, &in);
     else if (kind == OBJECT_JOB)
         good = load_job(core, id, &in);
     else if (kind >= OBJECT_REFS && kind < OBJECT_REFS + REFS_KINDS)
