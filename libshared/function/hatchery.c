@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -120,10 +119,8 @@ hatchery_spawned(char **modules)
     for (int i = 0; i < HATCH_FDS; i++)
         fcntl(HATCHERY_FD + i, F_SETFD, FD_CLOEXEC);
     for (; *modules != NULL; modules++) {
-        if (module_load(*modules, &table, &error)) {
-            fprintf(stderr, "muster-worker: %s\n", error.detail);
-            _exit(71);
-        }
+        if (module_load(*modules, &table, &error))
+            serve_refuse(&serve, error.detail);
     }
     serve_calls(&table, &serve, true);
 }

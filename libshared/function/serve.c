@@ -333,19 +333,33 @@ catch_faults(void)
     sigaction(SIGBUS, &fault, NULL);
 }
 
+static void
+take_fds(const struct serve_fds *fds)
+{
+    self.socket = fds->socket;
+    self.output = fds->output;
+    self.page = page_map(fds->page);
+    close(fds->page);
+    if (self.page == NULL)
+        _exit(71);
+}
+
+void
+serve_refuse(const struct serve_fds *fds, const char *why)
+{
+    take_fds(fds);
+    say_ready(why);
+    _exit(0);
+}
+
 void
 serve_calls(struct function_table *table, const struct serve_fds *fds, bool start)
 {
     size_t wanted = 0;
 
+    take_fds(fds);
     self.table = table;
-    self.socket = fds->socket;
-    self.output = fds->output;
     self.start = start;
-    self.page = page_map(fds->page);
-    close(fds->page);
-    if (self.page == NULL)
-        _exit(71);
     __fpurge(stdout);                  /* what the parent had not written is the parent's */
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (dup2(self.output, 1) < 0 || dup2(self.output, 2) < 0)

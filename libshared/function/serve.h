@@ -28,5 +28,7 @@ muster_err serve_hooks(struct function_table *table, uint32_t kind, const char *
  * start hooks first. */
 void serve_calls(struct function_table *table, const struct serve_fds *fds, bool start)
     __attribute__((noreturn));
+/* Tell that this child cannot serve, and end it. */
+void serve_refuse(const struct serve_fds *fds, const char *why) __attribute__((noreturn));
 
 #endif

@@ -120,6 +120,45 @@ MUSTER_FUNCTION(hostile)
     muster_call_print(call, "%d", (int)getpid());
 }
 
+/* What it says happens to the process that made this one. */
+MUSTER_FUNCTION(parricide)
+{
+    bool stop = strcmp(muster_call_text(call), "stop") == 0;
+
+    kill(getppid(), stop ? SIGSTOP : SIGKILL);
+    if (!stop)
+        stay();
+}
+
+/* Says that nothing was begun, and dies. */
+MUSTER_FUNCTION(liar)
+{
+    atomic_store(&shared_find()->ticket, 0);
+    abort();
+}
+
+/* Two processes, each with so many MiB. */
+MUSTER_FUNCTION(family)
+{
+    size_t bytes = (size_t)atoi(muster_call_text(call)) << 20;
+    bool   child = fork() == 0;
+    char  *data = malloc(bytes);
+
+    if (data != NULL)
+        memset(data, 1, bytes);
+    poll(NULL, 0, 1000);
+    if (child)
+        _exit(0);
+    muster_call_print(call, "%d", data != NULL ? data[bytes - 1] : 0);
+}
+
+/* Takes the given milliseconds; its attempt. */
+MUSTER_FUNCTION(patient)
+{
+    poll(NULL, 0, atoi(muster_call_text(call)));
+    muster_call_print(call, "%u", call->attempt);
+}
+
 /* Prints 10 MB after the given milliseconds, and dies of it. */
 MUSTER_FUNCTION(wordy)
 {

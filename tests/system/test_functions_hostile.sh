@@ -13,6 +13,18 @@ call() {
     status_of 0 timeout 60 call_function "$@"
 }
 
+# job_of NAME: of a call that was started under this name.
+job_of() {
+    sed -n 's/^job \([0-9]*\).*/\1/p' "$tmp/$1.log"
+}
+
+# cancel NAME: and wait for its end.
+cancel() {
+    admin cancel --hard "$(job_of "$1")" >"$tmp/cancel.out" 2>&1
+    eventually 20 "$1 has ended" dead "${pid_of[$1]}"
+    unset "pid_of[$1]"
+}
+
 # Children of a worker's functions that live.
 children() {
     pgrep -P "$(pgrep -P "${pid_of[$1]}" muster-hatcher)" muster-functio
@@ -33,6 +45,10 @@ others() {
     equal "$1: others" "$(cut -f 2 <<<"$out" | sort | uniq -c | tr -s ' ')" " 4 succeeded"
 }
 
+joined_again() {
+    [ "$(grep -c 'joined ' "$tmp/$1.log")" = 2 ]
+}
+
 manager
 worker w --cpus 2 --module "$modules/hostile.so" --grace 500ms --start-limit 2s
 
@@ -40,8 +56,7 @@ story "who follows a call that prints much and dies does not take the worker alo
 # Live pieces may be lost on the way; what is kept is passed whole in the end.
 start wordy bash -c 'call_function wordy --output-bytes 20000000 <<<2000'
 eventually 10 "it was submitted" grep -q '^job' "$tmp/wordy.log"
-job=$(sed -n 's/^job \([0-9]*\).*/\1/p' "$tmp/wordy.log")
-timeout 20 muster output --follow --stderr "$job.1" >"$tmp/followed" 2>"$tmp/follow.err"
+timeout 20 muster output --follow --stderr "$(job_of wordy).1" >"$tmp/followed" 2>"$tmp/follow.err"
 eventually 20 "it has ended" dead "${pid_of[wordy]}"
 unset 'pid_of[wordy]'
 check "the worker lives" alive "${pid_of[w]}"
@@ -58,9 +73,7 @@ done
 story "a child that begins nothing is killed"
 start unbegun bash -c 'call_function hostile <<<unbegun'
 eventually 20 "it is killed" grep -q "a child had not begun the call that it was handed" "$tmp/w.log"
-admin cancel --hard "$(sed -n 's/^job \([0-9]*\).*/\1/p' "$tmp/unbegun.log")" >"$tmp/cancel.out"
-eventually 20 "it has ended" dead "${pid_of[unbegun]}"
-unset 'pid_of[unbegun]'
+cancel unbegun
 others unbegun
 
 story "a child that rings without end is killed"
@@ -87,6 +100,12 @@ sprayed=$(cut -f 4 <<<"$out")
 eventually 20 "its child is gone" dead "$sprayed"
 stop w
 
+story "the memory of all processes of a call counts"
+worker heavy --cpus 1 --module "$modules/hostile.so"
+call family --mem 209715200 < <(printf '%s\n' 150 50)
+equal "outcomes" "$(cut -f 2 <<<"$out")" $'out-of-memory\nsucceeded'
+stop heavy
+
 story "end hooks that never end are ended"
 worker single --cpus 1 --module "$modules/hostile.so" --max-tasks-per-child 1 --grace 300ms
 call hostile < <(printf 'linger\n%.0s' 1 2 3 4 5 6 7 8)
@@ -108,3 +127,38 @@ kill -KILL "${pid_of[killed]}"
 wait "${pid_of[killed]}" 2>/dev/null
 unset 'pid_of[killed]'
 eventually 10 "it is gone" none_left
+cancel spawner
+
+story "a call that lies and dies is stopped by its attempts"
+worker cheated --cpus 1 --module "$modules/hostile.so"
+call liar <<<1
+equal "outcome" "$(cut -f 2 <<<"$out")" lost
+contains "reason" "$out" "lost 5 times with the worker that had it, or with what ran it there; the last time on cheated"
+others liar
+stop cheated
+
+story "so is one that kills what makes the children; what runs beside it is done again"
+worker orphaned --cpus 2 --module "$modules/hostile.so"
+start beside bash -c 'call_function patient <<<3000'
+eventually 10 "it runs" grep -q '^job' "$tmp/beside.log"
+call parricide <<<kill
+equal "outcome" "$(cut -f 2 <<<"$out")" lost
+eventually 30 "the other has ended" dead "${pid_of[beside]}"
+unset 'pid_of[beside]'
+contains "it succeeded" "$(cut -f 2,4 "$tmp/beside.out")" $'succeeded\t'
+check "it was lost once or twice" [ "$(cut -f 4 "$tmp/beside.out")" -le 3 ]
+others parricide
+check "its worker is the same" alive "${pid_of[orphaned]}"
+stop orphaned
+equal "it ends as asked" "$stopped" 0
+
+story "a stopped maker of children is noticed; commands run meanwhile"
+worker stopped --cpus 2 --module "$modules/hostile.so"
+call parricide <<<stop
+check "a command" [ "$(muster run -- echo here)" = here ]
+eventually 30 "it is killed" grep -q "has not answered for 10.0s; it is killed" "$tmp/stopped.log"
+eventually 30 "the worker starts anew" joined_again stopped
+others stop
+call parricide <<<stop
+stop stopped
+equal "a worker that is told to end does not wait for it" "$stopped" 0
