@@ -166,6 +166,17 @@ worker_run_task(struct worker_node *node, const struct agent_action *action)
     sim_at(sim, &run->event, sim->now_ms + sim_random(sim, WORKER_START_MS));
 }
 
+/* A pair of keys, as far as anybody here can see. */
+static void
+worker_key(struct worker_node *node, uint64_t task)
+{
+    uint8_t key[KEY_PUBLIC_BYTES];
+
+    for (size_t i = 0; i < sizeof(key); i++)
+        key[i] = (uint8_t)sim_random(node->sim, 256);
+    agent_key(node->agent, worker_clock_ms(node), task, key, &node->actions);
+}
+
 static struct worker_run *
 worker_run_of(struct worker_node *node, uint64_t task)
 {
@@ -245,6 +256,7 @@ worker_act(struct worker_node *node, const struct agent_action *action)
         net_pack(&node->packer, slice_of(text, action->bytes), worker_send_frame, node);
         break;
     case AGENT_CHUNK:   worker_send_chunk(node, action); break;
+    case AGENT_KEY:     worker_key(node, action->task); break;
     case AGENT_START:   worker_run_task(node, action); break;
     case AGENT_KILL:    worker_kill(node, action); break;
     case AGENT_SPOOL:   worker_spool(node, action); break;
@@ -267,10 +279,14 @@ static void
 worker_carry_out(struct worker_node *node)
 {
     uint64_t wake_ms;
-    uint32_t count = node->actions.count;
+    uint32_t count;
 
-    for (uint32_t i = 0; i < count; i++)
-        worker_act(node, &node->actions.items[i]);
+    for (uint32_t i = 0; i < node->actions.count; i++) {
+        struct agent_action action = node->actions.items[i];    /* the array may grow */
+
+        worker_act(node, &action);
+    }
+    count = node->actions.count;
     net_pack_end(&node->packer, worker_send_frame, node);
     agent_check(node->agent);
     if (agent_session(node->agent) != 0) {

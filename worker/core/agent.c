@@ -350,6 +350,8 @@ on_joined(struct agent *agent, uint64_t now_ms, uint64_t request,
         tasks_return_queue(agent, RETURN_DRAINING, actions);
     agent_say_beat(agent, now_ms, actions);
     results_send_due(agent, now_ms, actions);
+    keys_unsend(agent);
+    keys_send_due(agent, now_ms, actions);
 }
 
 /* ---- errors ---- */
@@ -418,7 +420,11 @@ on_error(struct agent *agent, uint64_t now_ms, uint64_t request, const struct ms
         on_not_let_in(agent, now_ms, m, actions);
         return;
     }
-    held = request & 1 ? map_get(&agent->by_number, request >> 1) : NULL;
+    if (!(request & 1)) {
+        keys_answer(agent, now_ms, request, err, m, actions);
+        return;
+    }
+    held = map_get(&agent->by_number, request >> 1);
     if (held != NULL && held->state == HELD_FINISHED)
         results_answer(agent, now_ms, held, err, m->detail, actions);
 }
@@ -469,7 +475,11 @@ on_ack(struct agent *agent, uint64_t now_ms, uint64_t request, struct agent_acti
         agent_exit(agent, MUSTER_OK, "all done", actions);
         return;
     }
-    held = request & 1 ? map_get(&agent->by_number, request >> 1) : NULL;
+    if (!(request & 1)) {
+        keys_answer(agent, now_ms, request, MUSTER_OK, &(struct msg_error){ 0 }, actions);
+        return;
+    }
+    held = map_get(&agent->by_number, request >> 1);
     if (held != NULL && held->state == HELD_FINISHED)
         results_answer(agent, now_ms, held, MUSTER_OK, slice_of(NULL, 0), actions);
 }

@@ -19,6 +19,8 @@
  *     v                   v
  *    gone               ENDING ----------> gone
  *
+ * Between QUEUED and RUNNING a task that gets a key of its own is KEYING: agent_keys.c.
+ *
  * 1. A lease is valid for lease_ms from when the last acknowledged beat was
  *    SENT.  LEASE_MARGIN_MS before that end the worker kills the children, by
  *    its own clock, as long as it believes to be joined: a stopped worker that
@@ -87,11 +89,12 @@ struct agent_config {                     /* all borrowed for the life of the ag
 enum agent_action_type {
     AGENT_SEND,            /* an encoded message (header and body): out[offset .. +bytes] */
     AGENT_CHUNK,           /* send RESULT_CHUNKs of the kept output of a stream, from `offset` on */
+    AGENT_KEY,             /* make a key pair for a task; answer with agent_key() or agent_failed() */
     AGENT_START,           /* run a task; answer with agent_started() and agent_ended() */
     AGENT_KILL,            /* a running task: soft = SIGTERM, hard = SIGKILL to its tree */
     AGENT_WATCH,           /* send live output of a running task (on) or stop that */
     AGENT_SPOOL,           /* make a finished result durable */
-    AGENT_RELEASE,         /* a finished result is settled: forget its output and its spool file */
+    AGENT_RELEASE,         /* a task is settled: forget its output, its spool file and its key */
     AGENT_RECONNECT,       /* the connection seems dead: close it and open it anew */
     AGENT_EXIT,            /* end the program, text at out[offset]; nothing follows */
     AGENT_NOTE,            /* something for the log: text at out[offset] */
@@ -142,6 +145,10 @@ void agent_link_down(struct agent *agent, uint64_t now_ms, struct agent_actions 
 /* A message from the manager, decoded. */
 void agent_message(struct agent *agent, uint64_t now_ms, uint64_t request, uint16_t type,
                    const union wire_any *m, struct agent_actions *actions);
+/* The public half of the key that was made for a task; its START follows when the manager
+ * knows it. */
+void agent_key(struct agent *agent, uint64_t now_ms, uint64_t task,
+               const uint8_t key[KEY_PUBLIC_BYTES], struct agent_actions *actions);
 void agent_started(struct agent *agent, uint64_t now_ms, uint64_t task, uint32_t pid);
 /* A task that was started ended, or could not be started (OUTCOME_NOT_STARTED). */
 void agent_ended(struct agent *agent, uint64_t now_ms, uint64_t task,

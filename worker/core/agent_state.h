@@ -3,6 +3,7 @@
  *   agent.c          messages and the session: greeting, joining, beats
  *   agent_turn.c     what time brings: starts, returns, drains, the end
  *   agent_tasks.c    leases: queue, start, end, return, kill
+ *   agent_keys.c     keys of tasks, asked for before they start
  *   agent_results.c  finished results until they are settled
  */
 #ifndef AGENT_STATE_H
@@ -16,7 +17,7 @@ enum agent_state { STATE_APART, STATE_GREETING, STATE_JOINING, STATE_JOINED, STA
 
 enum { JOIN_PARTS_MAX = 64 };    /* of LIST_ITEMS_MAX tokens: more than can be held */
 
-enum held_state { HELD_QUEUED, HELD_RUNNING, HELD_ENDING, HELD_FINISHED };
+enum held_state { HELD_QUEUED, HELD_KEYING, HELD_RUNNING, HELD_ENDING, HELD_FINISHED };
 
 /* The description of a job, shared by its tasks. */
 struct job_spec {
@@ -33,6 +34,16 @@ struct job_spec {
     uint64_t         amounts[RESOURCES_MAX];   /* of the worker's resources, in its order */
 };
 
+/* The key of a task whose job asked for keys. */
+struct held_key {
+    struct list  link;                   /* in agent->keys while the manager is to say its word */
+    struct held *held;
+    uint64_t     request;                /* of its TASK_KEY; 0 = not sent */
+    uint64_t     send_ms;                /* send it (again) then */
+    uint8_t      key[KEY_PUBLIC_BYTES];
+    bool         granted;
+};
+
 /* A lease that this worker holds, or a result that it still owes. */
 struct held {
     struct list       link;              /* queue, running or finished */
@@ -40,6 +51,7 @@ struct held {
     struct wire_token token;
     enum held_state   state;
     struct job_spec  *job;               /* NULL once finished, and for restored ones */
+    struct held_key  *key;               /* NULL: none (yet) */
     uint64_t          since_ms;          /* QUEUED: leased at */
     uint32_t          pid;
     struct list       ahead;             /* RUNNING, ENDING: in its job's `ahead` */
@@ -90,6 +102,7 @@ struct agent {
     uint64_t    number_last;
     struct map  by_number, by_token, jobs;
     struct list queue, running, finished;    /* finished: those sent longest ago first */
+    struct list keys;                    /* struct held_key, not answered yet */
     uint32_t    queued_count, running_count, finished_count;
     uint32_t    ahead_count;             /* of those that run: started ahead */
     size_t      unsent_bytes;
@@ -145,6 +158,25 @@ void tasks_return_queue(struct agent *agent, enum wire_return reason,
 /* Forget the queue and kill what runs; `returns`: offer it again once dead. */
 void tasks_abandon(struct agent *agent, bool returns, struct agent_actions *actions);
 void tasks_refresh(struct agent *agent, uint64_t now_ms);
+
+/* The task begins now. */
+void held_run(struct agent *agent, struct held *held, struct agent_actions *actions);
+
+/* ---- agent_keys.c ---- */
+/* Must this task wait for a key before it runs? */
+bool keys_wanted(const struct held *held);
+void keys_ask(struct held *held, struct agent_actions *actions);
+/* Nothing is to be said of it any more. */
+void keys_forget(struct held *held);
+void keys_send_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
+void keys_unsend(struct agent *agent);
+uint64_t keys_wake_ms(const struct agent *agent);
+/* Give back all that wait for a key. */
+void keys_return(struct agent *agent, struct agent_actions *actions);
+/* Nothing, when it answers no TASK_KEY. */
+void keys_answer(struct agent *agent, uint64_t now_ms, uint64_t request, muster_err err,
+                 const struct msg_error *m, struct agent_actions *actions);
+void keys_check(const struct agent *agent);
 
 /* ---- agent_results.c ---- */
 void results_add(struct agent *agent, uint64_t now_ms, struct held *held, struct slice encoded,

@@ -87,7 +87,9 @@ held_free(struct agent *agent, struct held *held)
     map_remove(&agent->by_token, held_key(&held->token));
     if (held->job != NULL)
         job_drop(agent, held->job);
+    assert(held->key == NULL || !list_linked(&held->key->link));
     buffer_free(&held->result);
+    free(held->key);
     free(held);
 }
 
@@ -192,6 +194,16 @@ queue_remove(struct agent *agent, struct held *held)
     agent->queued_count--;
 }
 
+/* One that had been started for a moment may have a key. */
+static void
+queue_drop(struct agent *agent, struct held *held, struct agent_actions *actions)
+{
+    queue_remove(agent, held);
+    if (held->key != NULL)
+        agent_act(actions, AGENT_RELEASE, held);
+    held_free(agent, held);
+}
+
 void
 tasks_lease(struct agent *agent, uint64_t now_ms, const struct msg_task_lease *m,
             struct agent_actions *actions)
@@ -261,18 +273,31 @@ may_start_ahead(const struct agent *agent, const struct job_spec *job)
 {
     uint64_t each;
 
-    if (!job->is_function || job->granted == 0 || job->quick_us == 0 ||
+    if (!job->is_function || job->granted == 0 || job->quick_us == 0 || job->spec.own_key ||
         job->quick_us > AGENT_AHEAD_US || agent->running_count >= RUNNING_PER_WORKER_MAX)
         return false;
     each = AGENT_AHEAD_US / job->quick_us;
     return job->ahead_count < job->granted * (each < AGENT_AHEAD_MAX ? each : AGENT_AHEAD_MAX);
 }
 
-static void
-held_start(struct agent *agent, struct held *held, bool ahead, struct agent_actions *actions)
+void
+held_run(struct agent *agent, struct held *held, struct agent_actions *actions)
 {
     struct agent_action *action;
 
+    held->state = HELD_RUNNING;
+    agent->counters.started++;
+    action = agent_act(actions, AGENT_START, held);
+    action->spec = &held->job->spec;
+    action->input = held->input;
+    action->ahead = list_linked(&held->ahead);
+    if (held->watched)
+        agent_act(actions, AGENT_WATCH, held)->on = true;
+}
+
+static void
+held_start(struct agent *agent, struct held *held, bool ahead, struct agent_actions *actions)
+{
     queue_remove(agent, held);
     if (ahead) {
         list_append(&held->job->ahead, &held->ahead);
@@ -286,16 +311,14 @@ held_start(struct agent *agent, struct held *held, bool ahead, struct agent_acti
             agent->free[i] -= held->job->amounts[i];
         held->job->granted++;
     }
-    held->state = HELD_RUNNING;
     list_append(&agent->running, &held->link);
     agent->running_count++;
-    agent->counters.started++;
-    action = agent_act(actions, AGENT_START, held);
-    action->spec = &held->job->spec;
-    action->input = held->input;
-    action->ahead = ahead;
-    if (held->watched)
-        agent_act(actions, AGENT_WATCH, held)->on = true;
+    if (!keys_wanted(held)) {
+        held_run(agent, held, actions);
+        return;
+    }
+    held->state = HELD_KEYING;
+    keys_ask(held, actions);
 }
 
 static void
@@ -313,8 +336,9 @@ held_release(struct agent *agent, struct held *held)
 {
     struct job_spec *job = held->job;
 
-    assert(held->state == HELD_RUNNING || held->state == HELD_ENDING);
+    assert(held->state >= HELD_KEYING && held->state <= HELD_ENDING);
     assert(agent->running_count > 0);
+    keys_forget(held);
     if (list_linked(&held->ahead)) {
         ahead_remove(agent, held);
     } else if (job->ahead_count > 0) {
@@ -379,8 +403,7 @@ queue_return(struct agent *agent, struct held *held, enum wire_return reason,
              struct agent_actions *actions)
 {
     send_return(agent, &held->token, reason, actions);
-    queue_remove(agent, held);
-    held_free(agent, held);
+    queue_drop(agent, held, actions);
 }
 
 void
@@ -402,12 +425,28 @@ tasks_return_queue(struct agent *agent, enum wire_return reason, struct agent_ac
         queue_return(agent, HELD_OF(agent->queue.next), reason, actions);
 }
 
-/* Its lease is no longer wanted: kill it and send no result of it. */
+/* A task whose lease was abandoned is dead at last. */
+static void
+held_gone(struct agent *agent, struct held *held, struct agent_actions *actions)
+{
+    if (held->returns)
+        send_return(agent, &held->token, RETURN_DRAINING, actions);
+    agent_act(actions, AGENT_RELEASE, held);
+    held_free(agent, held);
+}
+
+/* Its lease is no longer wanted: kill it and send no result of it.  One that waits for
+ * its key is gone when this returns. */
 void
 held_end_now(struct agent *agent, struct held *held, bool returns,
              struct agent_actions *actions)
 {
-    (void)agent;
+    if (held->state == HELD_KEYING) {
+        held->returns = returns;
+        held_release(agent, held);
+        held_gone(agent, held, actions);
+        return;
+    }
     assert(held->state == HELD_RUNNING || held->state == HELD_ENDING);
     held->state = HELD_ENDING;
     held->returns = returns;
@@ -420,17 +459,14 @@ tasks_abandon(struct agent *agent, bool returns, struct agent_actions *actions)
     if (returns) {
         tasks_return_queue(agent, RETURN_DRAINING, actions);
     } else {
-        while (!list_empty(&agent->queue)) {
-            struct held *held = HELD_OF(agent->queue.next);
-
-            queue_remove(agent, held);
-            held_free(agent, held);
-        }
+        while (!list_empty(&agent->queue))
+            queue_drop(agent, HELD_OF(agent->queue.next), actions);
     }
-    for (struct list *at = agent->running.next; at != &agent->running; at = at->next) {
+    for (struct list *at = agent->running.next, *next; at != &agent->running; at = next) {
         struct held *held = HELD_OF(at);
 
-        if (held->state == HELD_RUNNING || (held->state == HELD_ENDING && held->returns))
+        next = at->next;
+        if (held->state != HELD_ENDING || (held->state == HELD_ENDING && held->returns))
             held_end_now(agent, held, returns, actions);
     }
 }
@@ -452,9 +488,9 @@ tasks_lost(struct agent *agent, struct wire_list lost, struct agent_actions *act
         agent->counters.stale++;
         switch (held->state) {
         case HELD_QUEUED:
-            queue_remove(agent, held);
-            held_free(agent, held);
+            queue_drop(agent, held, actions);
             break;
+        case HELD_KEYING:
         case HELD_RUNNING:
         case HELD_ENDING:
             held_end_now(agent, held, false, actions);
@@ -477,8 +513,11 @@ tasks_kill(struct agent *agent, uint64_t now_ms, const struct msg_task_kill *m,
 
     if (held == NULL)
         return;
-    if (held->state == HELD_QUEUED) {
-        queue_remove(agent, held);
+    if (held->state == HELD_QUEUED || held->state == HELD_KEYING) {
+        if (held->state == HELD_QUEUED)
+            queue_remove(agent, held);
+        else
+            held_release(agent, held);
         buffer_clear(&agent->scratch);
         wire_put_result(&agent->scratch, &cancelled);
         results_add(agent, now_ms, held, buffer_slice(&agent->scratch), &cancelled, actions);
@@ -499,16 +538,6 @@ agent_started(struct agent *agent, uint64_t now_ms, uint64_t task, uint32_t pid)
     assert(held != NULL);
     assert(held->state == HELD_RUNNING || held->state == HELD_ENDING);
     held->pid = pid;
-}
-
-/* A task whose lease was abandoned is dead at last. */
-static void
-held_gone(struct agent *agent, struct held *held, struct agent_actions *actions)
-{
-    if (held->returns)
-        send_return(agent, &held->token, RETURN_DRAINING, actions);
-    agent_act(actions, AGENT_RELEASE, held);
-    held_free(agent, held);
 }
 
 void
@@ -577,7 +606,7 @@ held_back(struct agent *agent, uint64_t now_ms, uint64_t task, enum wire_return 
     assert(held != NULL);
     held_release(agent, held);
     agent->idle_since_ms = now_ms;
-    if (held->state == HELD_RUNNING)
+    if (held->state != HELD_ENDING)
         send_fault(agent, &held->token, reason, why, actions);
     agent_act(actions, AGENT_RELEASE, held);
     held_free(agent, held);

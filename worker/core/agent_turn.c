@@ -32,6 +32,7 @@ agent_new(const struct agent_config *config, uint64_t now_ms)
     list_init(&agent->queue);
     list_init(&agent->running);
     list_init(&agent->finished);
+    list_init(&agent->keys);
     return agent;
 }
 
@@ -42,6 +43,7 @@ ring_free(struct agent *agent, struct list *ring)
         struct held *held = HELD_OF(ring->next);
 
         list_remove(&held->link);
+        keys_forget(held);
         held_free(agent, held);
     }
 }
@@ -87,6 +89,7 @@ agent_drain(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
     agent->drain_until_ms = now_ms + agent->config.grace_ms;
     send_drain(agent, actions);
     tasks_return_queue(agent, RETURN_DRAINING, actions);
+    keys_return(agent, actions);
 }
 
 void
@@ -169,8 +172,10 @@ lost_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
                        ? "stopping all tasks" : "finishing what runs");
         if (agent->config.on_manager_lost == AGENT_LOST_STOP)
             tasks_abandon(agent, false, actions);
-        else
+        else {
             tasks_return_queue(agent, RETURN_DRAINING, actions);
+            keys_return(agent, actions);
+        }
     }
     if (agent->running_count == 0)
         agent_exit(agent, MUSTER_ERR_UNREACHABLE,
@@ -260,6 +265,7 @@ joined_due(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
     if (now_ms >= agent->beat_sent_ms + agent->beat_ms)
         agent_say_beat(agent, now_ms, actions);
     results_send_due(agent, now_ms, actions);
+    keys_send_due(agent, now_ms, actions);
     tasks_return_late(agent, now_ms, actions);
 }
 
@@ -310,6 +316,7 @@ session_wake_ms(const struct agent *agent)
         wake_ms = agent->beat_sent_ms + agent->beat_ms;
         sooner(&wake_ms, agent->valid_ms + agent_term_ms(agent));
         sooner(&wake_ms, results_wake_ms(agent));
+        sooner(&wake_ms, keys_wake_ms(agent));
         if (!list_empty(&agent->queue))
             sooner(&wake_ms, HELD_OF(agent->queue.next)->since_ms + AGENT_WAIT_MS);
         break;
@@ -392,7 +399,7 @@ agent_check(const struct agent *agent)
     for (struct list *at = agent->running.next; at != &agent->running; at = at->next) {
         const struct held *held = HELD_OF(at);
 
-        assert(held->state == HELD_RUNNING || held->state == HELD_ENDING);
+        assert(held->state >= HELD_KEYING && held->state <= HELD_ENDING);
         counts[1]++;
         if (list_linked(&held->ahead)) {
             assert(held->job->is_function && held->job->granted > 0);
@@ -411,5 +418,6 @@ agent_check(const struct agent *agent)
     assert(counts[2] == agent->finished_count && unsent == agent->unsent_bytes);
     assert(cpus == agent->config.cpus_milli && mem == agent->config.mem_bytes);
     assert(ahead == agent->ahead_count);
+    keys_check(agent);
     assert(agent->by_number.count == counts[0] + counts[1] + counts[2]);
 }

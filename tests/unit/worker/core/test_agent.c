@@ -2,15 +2,17 @@
  *
  * Method: a story is a script of events and the actions that they must cause,
  * in order and nothing else.  The worker has 2 cpus; a task takes 1 (task 9
- * takes 2, task 8 three) and is named by its index in job 1.
+ * takes 2, task 8 three, and task 7 gets a key of its own) and is named by its index
+ * in job 1.
  *
  *   events   up down welcome joined hello-error:CODE join-error:CODE lease:I
  *            started:I end:I failed:I killed:I ack:I error:I:CODE session-error lost:I
  *            beat-ack kill:I kill-hard:I watch:I drain stop manager-drain:0|1
  *            goodbye-ack refused restore:I +MS (time passes, then a tick)
+ *            key:I (it was made) key-ack:I key-error:I:CODE
  *   actions  HELLO/SESSION JOIN/HOLDS BEAT/STARTED FINISH:I RETURN:I/REASON DRAIN
  *            GOODBYE START:I TERM:I KILL:I WATCH:I SPOOL:I RELEASE:I RECONNECT
- *            EXIT:ERROR
+ *            EXIT:ERROR KEY:I (make one) TASK_KEY:I
  *
  * A tick follows every event; =MS lets time jump without one.
  */
@@ -30,6 +32,7 @@ static struct world {
     uint64_t             now_ms;
     uint64_t             numbers[TASKS];      /* the agent's, by index */
     uint64_t             finish[TASKS];       /* request of the last FINISH */
+    uint64_t             key[TASKS];          /* and of the last TASK_KEY */
     uint64_t             hello, join, beat_ms, goodbye;
 } w;
 
@@ -104,6 +107,11 @@ log_message(struct slice bytes)
             buffer_printf(&w.log, "(%.*s)", (int)m.task_return.detail.bytes,
                           (const char *)m.task_return.detail.data);
         break;
+    case MSG_TYPE_TASK_KEY:
+        assert_int_equal(m.task_key.key.bytes, KEY_PUBLIC_BYTES);
+        w.key[m.task_key.token.index] = message.request;
+        logf_add("TASK_KEY:%llu", m.task_key.token.index);
+        break;
     case MSG_TYPE_WORKER_DRAIN:
         logf_add("DRAIN", 0);
         break;
@@ -131,6 +139,10 @@ log_actions(void)
         case AGENT_CHUNK:
             logf_add("CHUNK:%llu", index);
             buffer_printf(&w.log, "/%u+%zu", action->stream, action->bytes);
+            break;
+        case AGENT_KEY:
+            w.numbers[index] = action->task;
+            logf_add("KEY:%llu", index);
             break;
         case AGENT_START:
             w.numbers[index] = action->task;
@@ -208,7 +220,8 @@ static void
 do_lease(uint32_t index, uint32_t b)
 {
     struct buffer      tasks = { 0 }, args = { 0 }, spec = { 0 };
-    struct wire_spec   s = { .cpus_milli = index == 9 ? 2000 : index == 8 ? 3000 : 1000 };
+    struct wire_spec   s = { .cpus_milli = index == 9 ? 2000 : index == 8 ? 3000 : 1000,
+                             .own_key = index == 7 };
     struct wire_leased leased = { .index = index, .attempt = 1, .epoch = 1,
                                   .input = slice_text("item") };
     union wire_any     m = { 0 };
@@ -260,6 +273,24 @@ do_ack(uint32_t index, uint32_t b)
 }
 
 static void
+do_key(uint32_t index, uint32_t b)
+{
+    static const uint8_t key[KEY_PUBLIC_BYTES] = { 1 };
+
+    (void)b;
+    agent_key(w.agent, w.now_ms, w.numbers[index], key, &w.actions);
+}
+
+static void
+do_key_ack(uint32_t index, uint32_t b)
+{
+    union wire_any m = { 0 };
+
+    (void)b;
+    message(w.key[index], MSG_TYPE_ACK, &m);
+}
+
+static void
 do_beat_ack(uint32_t a, uint32_t b)
 {
     union wire_any m = { .beat_ack = { .sent_ms = w.beat_ms } };
@@ -288,6 +319,7 @@ kill_message(uint32_t index, bool hard)
 EVENT(kill, kill_message(a, false))
 EVENT(kill_hard, kill_message(a, true))
 EVENT(error, error_message(w.finish[a], b))
+EVENT(key_error, error_message(w.key[a], b))
 EVENT(hello_error, error_message(w.hello, a))
 EVENT(join_error, error_message(w.join, a))
 EVENT(session_error, error_message(0, MUSTER_ERR_SESSION))
@@ -342,7 +374,8 @@ static const struct {
     { "beat-ack", do_beat_ack }, { "kill", do_kill }, { "kill-hard", do_kill_hard },
     { "watch", do_watch }, { "drain", do_drain }, { "stop", do_stop },
     { "manager-drain", do_manager_drain }, { "goodbye-ack", do_goodbye_ack },
-    { "refused", do_refused }, { "restore", do_restore },
+    { "refused", do_refused }, { "restore", do_restore }, { "key", do_key },
+    { "key-ack", do_key_ack }, { "key-error", do_key_error },
 };
 
 /* Time passes in steps, as a driver that obeys agent_wake_ms() would make it. */
@@ -431,6 +464,48 @@ static const struct agent_case cases[] = {
     { "a task that was killed with what ran it has lost an attempt", 0, 0, BEGIN "lease:0 killed:0",
       BEGUN "START:0 RETURN:0/lost(killed) RELEASE:0" },
     { "live output on demand", 0, 0, BEGIN "watch:0 lease:0 watch:0", BEGUN "START:0 WATCH:0" },
+
+    { "a task with a key starts when the manager knows it", 0, 0,
+      BEGIN "lease:7 key:7 key-ack:7 end:7 ack:7",
+      BEGUN "KEY:7 TASK_KEY:7 START:7 FINISH:7 RELEASE:7" },
+    { "it has its room while it waits for that", 0, 0,
+      BEGIN "lease:7 lease:0 lease:1 key:7 key-ack:7 +250",
+      BEGUN "KEY:7 START:0 TASK_KEY:7 START:7 RETURN:1/late" },
+    { "who looks on sees it from its start", 0, 0, BEGIN "lease:7 watch:7 key:7 key-ack:7",
+      BEGUN "KEY:7 TASK_KEY:7 START:7 WATCH:7" },
+    { "a key is sent again until it is answered", 0, 0,
+      BEGIN "lease:7 key:7 +2000 beat-ack +2000 beat-ack +1000 key-ack:7 key-ack:7",
+      BEGUN "KEY:7 TASK_KEY:7 BEAT BEAT TASK_KEY:7 START:7" },
+    { "a busy manager gets it soon", 0, 0, BEGIN "lease:7 key:7 key-error:7:8 +500 key-ack:7",
+      BEGUN "KEY:7 TASK_KEY:7 TASK_KEY:7 START:7" },
+    { "a key over a reconnection", 0, 0,
+      BEGIN "lease:7 key:7 down +10 up welcome joined key-ack:7",
+      BEGUN "KEY:7 TASK_KEY:7 HELLO/5 JOIN/7 BEAT TASK_KEY:7 START:7" },
+    { "a key that was made while the manager was away", 0, 0,
+      BEGIN "lease:7 down key:7 +10 up welcome joined key-ack:7",
+      BEGUN "KEY:7 HELLO/5 JOIN/7 BEAT TASK_KEY:7 START:7" },
+    { "a task that runs keeps its key over a reconnection", 0, 0,
+      BEGIN "lease:7 key:7 key-ack:7 down +10 up welcome joined",
+      BEGUN "KEY:7 TASK_KEY:7 START:7 HELLO/5 JOIN/7 BEAT" },
+    { "a lease that is lost while it waits for its key", 0, 0,
+      BEGIN "lease:7 key:7 down up welcome lost:7 key-ack:7 lease:9",
+      BEGUN "KEY:7 TASK_KEY:7 HELLO/5 JOIN/7 RELEASE:7 BEAT START:9" },
+    { "its lease was stale already", 0, 0, BEGIN "lease:7 key:7 key-error:7:5 lease:9",
+      BEGUN "KEY:7 TASK_KEY:7 RELEASE:7 START:9" },
+    { "its lease runs out meanwhile", 0, 0, BEGIN "lease:7 =60000 key:7",
+      BEGUN "KEY:7 RELEASE:7 RECONNECT" },
+    { "cancelled while it waits for its key", 0, 0, BEGIN "lease:7 key:7 kill:7 ack:7",
+      BEGUN "KEY:7 TASK_KEY:7 FINISH:7/cancelled RELEASE:7" },
+    { "a key that cannot be made", 0, 0, BEGIN "lease:7 failed:7",
+      BEGUN "KEY:7 RETURN:7/fault(full) RELEASE:7" },
+    { "a key that is somebody else's", 0, 0, BEGIN "lease:7 key:7 key-error:7:21",
+      BEGUN "KEY:7 TASK_KEY:7 RETURN:7/fault(the key that it made is somebody else's) RELEASE:7" },
+    { "a manager that knows no keys of tasks", 0, 0, BEGIN "lease:7 key:7 key-error:7:25 ack:7",
+      BEGUN "KEY:7 TASK_KEY:7 FINISH:7 RELEASE:7" },
+    { "told to end while one waits for its key", 0, 0, BEGIN "lease:7 key:7 drain goodbye-ack",
+      BEGUN "KEY:7 TASK_KEY:7 DRAIN RETURN:7/draining RELEASE:7 GOODBYE EXIT:OK" },
+    { "manager lost, finish: what waits for its key does not run", AGENT_LOST_FINISH, 0,
+      BEGIN "lease:7 down +9000", BEGUN "KEY:7 RELEASE:7 EXIT:UNREACHABLE" },
 
     { "leases run out by our own clock", 0, 0, BEGIN "lease:0 lease:1 lease:2 +9000",
       BEGUN "START:0 START:1 RETURN:2/late BEAT BEAT BEAT BEAT KILL:0 KILL:1 RECONNECT" },
