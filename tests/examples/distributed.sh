@@ -1,5 +1,5 @@
 #!/bin/bash
-# The two programs of "distributed processes": one master and two workers on TCP.
+# distributed.sh c|python - the two programs of "distributed processes", on TCP
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../system/lib.sh"
 
@@ -45,7 +45,23 @@ both_hold_a_task() {
     return 1
 }
 
+[ "${1:?c or python}" = c ] || needs python3
 manager
+
+if [ "$1" = python ]; then
+    story "the Python programs print the same"
+    port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    listens() {
+        ss -Hltn "sport = :$port" | grep -q .
+    }
+    start master python3 "$here/task_master.py" "$port" "$dir/client.authkey"
+    eventually 20 "the master listens" listens
+    start one python3 "$here/task_worker.py" "$port" "$dir/client.authkey"
+    results_are_right
+    ends one
+    equal "tasks run" "$(grep -c "^run task" "$tmp/one.out")" "$tasks"
+    exit 0
+fi
 
 story "two workers share what the master hands out"
 workers_and_master
@@ -67,17 +83,3 @@ results_are_right
 ends two
 equal "times that '$lost' was run by the other" "$(grep -cx "$lost" "$tmp/two.out")" 1
 equal "tasks run, one of them twice" "$(tasks_run)" $((tasks + 1))
-
-command -v python3 >/dev/null || exit 0
-
-story "the Python programs print the same"
-port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
-listens() {
-    ss -Hltn "sport = :$port" | grep -q .
-}
-start master python3 "$here/task_master.py" "$port" "$dir/client.authkey"
-eventually 20 "the master listens" listens
-start one python3 "$here/task_worker.py" "$port" "$dir/client.authkey"
-results_are_right
-ends one
-equal "tasks run" "$(grep -c "^run task" "$tmp/one.out")" "$tasks"

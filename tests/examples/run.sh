@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh NAME - the example and its Python counterpart print NAME.out, and leave nothing behind
+# run.sh NAME c|python - the example, or its Python counterpart, prints NAME.out and leaves nothing behind
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../system/lib.sh"
 
@@ -31,12 +31,13 @@ prints_the_same() {
     nothing_found
 }
 
-story "$name.c prints $name.out"
-module=$built/$name.so
-[ -e "$module" ] || module=
-prints_the_same "$built/$name" ${module:+"$module"}
-
-if command -v python3 >/dev/null; then
-    story "$name.py prints the same"
+if [ "${2:?c or python}" = c ]; then
+    story "$name.c prints $name.out"
+    module=$built/$name.so
+    [ -e "$module" ] || module=
+    prints_the_same "$built/$name" ${module:+"$module"}
+else
+    needs python3
+    story "$name.py prints $name.out"
     prints_the_same python3 "$here/$name.py"
 fi

@@ -97,6 +97,17 @@ status_of() {
     [ "$got" = "$wanted" ] || fail "$*: status $got, wanted $wanted; said: $err"
 }
 
+# needs PROGRAM...: without one of them this test is skipped, saying so.
+needs() {
+    local program
+    for program in "$@"; do
+        command -v "$program" >/dev/null || {
+            echo "skipped: there is no $program here"
+            exit 77
+        }
+    done
+}
+
 # eventually SECONDS DESCRIPTION COMMAND...: try until it succeeds.
 eventually() {
     local until=$((SECONDS + $1)) what=$2

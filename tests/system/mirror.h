@@ -15,7 +15,7 @@
 
 #include "stories.h"
 
-enum { CALL_MS = 20000, SOON_MS = 50 };
+enum { CALL_MS = 20000, SOON_MS = 50, SESSION_MS = 3000 /* as test_mirror.sh has it */ };
 
 struct statement {
     const char *story;
@@ -70,6 +70,20 @@ mirror_ended(pid_t pid)
 
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+}
+
+/* How many wait for the object of this name. */
+static inline uint64_t
+mirror_waiting(const char *name)
+{
+    struct muster_object_info *infos = NULL;
+    uint64_t                   count;
+    size_t                     found = 0;
+
+    OK(muster_object_list(session, NULL, name, CALL_MS, &infos, &found, &error));
+    count = found == 1 ? infos[0].waiting : 0;
+    free(infos);
+    return count;
 }
 
 static inline void

@@ -262,7 +262,7 @@ dict_setdefault(void)
 static void
 dict_order(void)
 {
-    static const char *const order[] = { "b", "c", "a" };
+    static const char *const order[] = { "b", "c", "a" }, *const values[] = { "9", "2", "3" };
     struct muster_dict      *dict = dict_open(NULL);
     struct muster_entry     *entries = NULL;
     size_t                   count = 0;
@@ -277,7 +277,13 @@ dict_order(void)
     assert_int_equal(count, 3);
     for (size_t i = 0; i < count; i++)
         mirror_text(&entries[i].key, order[i]);
-    mirror_text(&entries[0].value, "9");
+    for (size_t i = 0; i < count; i++)
+        mirror_text(&entries[i].value, values[i]);
+    muster_dict_free(entries, count);
+    OK(muster_dict_keys(dict, CALL_MS, &entries, &count, &error));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < count; i++)
+        mirror_text(&entries[i].key, order[i]);
     muster_dict_free(entries, count);
     muster_dict_close(dict);
 }
@@ -448,21 +454,64 @@ nesting(void)
     dict_has(inner, "deep", "here");
     muster_dict_close(inner);
     OK(muster_dict_delete(outer, muster_key("inner"), NULL, CALL_MS, &error));
+    GIVES(MUSTER_ERR_NOT_FOUND, muster_dict_open(session, &open, CALL_MS, &inner, &error));
     muster_dict_close(outer);
+}
+
+/* A list in a list, whose only reference is in a namespace. */
+static void
+nesting_deeper(void)
+{
+    struct muster_namespace *space = NULL;
+    struct muster_list      *middle = NULL;
+    struct muster_value     *leaf = integer(NULL);
+    struct muster_cell       cell = { .object = muster_value_object(leaf) };
+    struct muster_open       open = { 0 };
+    struct muster_bytes      found;
+    int64_t                  number = 0;
+
+    OK(muster_value_set_integer(leaf, 42, CALL_MS, &error));
+    OK(muster_namespace_open(session, NULL, CALL_MS, &space, &error));
+    OK(muster_list_open(session, NULL, CALL_MS, &middle, &error));
+    OK(muster_list_append(middle, &cell, CALL_MS, &error));
+    cell.object = muster_list_object(middle);
+    OK(muster_namespace_set(space, "list", &cell, CALL_MS, &error));
+    muster_value_close(leaf);
+    muster_list_close(middle);
+    OK(muster_namespace_get(space, "list", CALL_MS, &found, &error));
+    open.object = found.object;
+    muster_bytes_free(&found);
+    OK(muster_list_open(session, &open, CALL_MS, &middle, &error));
+    OK(muster_list_get(middle, 0, CALL_MS, &found, &error));
+    open.object = found.object;
+    muster_bytes_free(&found);
+    muster_list_close(middle);
+    OK(muster_value_open(session, &open, MUSTER_INTEGER, NULL, 0, CALL_MS, &leaf, &error));
+    OK(muster_value_get_integer(leaf, CALL_MS, &number, &error));
+    assert_int_equal(number, 42);
+    muster_value_close(leaf);
+    muster_namespace_close(space);           /* and all below it goes, too */
+    GIVES(MUSTER_ERR_NOT_FOUND,
+          muster_value_open(session, &open, MUSTER_INTEGER, NULL, 0, CALL_MS, &leaf, &error));
 }
 
 static void
 anonymous_vanish(void)
 {
-    struct muster_session *mine = session;
-    struct muster_dict    *dict;
+    struct muster_session *mine = session, *first = mirror_session(), *second = mirror_session();
+    struct muster_dict    *dict, *same = NULL;
     struct muster_open     open = { 0 };
 
-    session = mirror_session();
+    session = first;
     dict = dict_open(NULL);
+    dict_put(dict, "a", "1");
     open.object = muster_dict_object(dict);
+    OK(muster_dict_open(second, &open, CALL_MS, &same, &error));
     muster_dict_close(dict);
-    muster_session_close(session);
+    muster_session_close(first);
+    dict_has(same, "a", "1");                /* the second still refers to it */
+    muster_dict_close(same);
+    muster_session_close(second);
     session = mine;
     GIVES(MUSTER_ERR_NOT_FOUND, muster_dict_open(session, &open, CALL_MS, &dict, &error));
 }
@@ -506,25 +555,28 @@ open_modes(void)
 }
 
 static const struct statement statements[] = {
-    { "Value: get, set", value_get_set },
-    { "Value: typed 64-bit integer, double or bytes", value_types },
+    { "Value(type, v): get, set", value_get_set },
+    { "Value(type, v): typed 64-bit integer, double or bytes", value_types },
     { "Value: atomic add, so += is atomic", value_add_is_atomic },
     { "Value: an add that would overflow changes nothing", value_overflow },
     { "Value: compare-and-set", value_compare_and_set },
     { "Value: get_lock is one re-entrant lock of the value", value_get_lock },
-    { "Array: index and slice get and set, len, atomic add", array_index_and_slice },
+    { "Array(type, n): typed, index and slice get/set, len", array_index_and_slice },
     { "Array: bounds error", array_bounds },
     { "Array: a slice of any length", array_large },
     { "dict: get, set, del, pop, contains, len", dict_get_set_delete },
     { "dict: setdefault", dict_setdefault },
-    { "dict: items in insertion order", dict_order },
-    { "dict: update, copy, clear, keys", dict_update_copy_clear },
+    { "dict: keys/values/items in insertion order", dict_order },
+    { "dict: update, copy, clear, keys, len", dict_update_copy_clear },
     { "dict: compare-and-set", dict_compare_and_set },
-    { "dict: guarded writes, only with the current fencing token", dict_guarded },
+    { "dict: guarded writes: only with the current fencing token of a named lock", dict_guarded },
     { "dict: watch tells of changes", dict_watch },
     { "Namespace: named attributes: get, set, del, list", namespace_attributes },
-    { "nesting: the referent lives as long as a reference does", nesting },
-    { "lifetime: anonymous objects vanish with the last session", anonymous_vanish },
+    { "nesting: a value may be a reference to another shared object; the referent lives as long as "
+      "a reference does", nesting },
+    { "nesting: through lists and namespaces, to any depth", nesting_deeper },
+    { "lifetime: anonymous objects vanish when the last session that refers to them ends",
+      anonymous_vanish },
     { "lifetime: named ones stay until deleted", named_stay },
     { "open: any, new, old; another noun is an error", open_modes },
 };

@@ -145,8 +145,9 @@ static const struct statement statements[] = {
     { "list: append, extend, insert", list_append_extend_insert },
     { "list: pop(i), remove", list_pop_remove },
     { "list: index, count", list_index_count },
-    { "list: get, set, del by index, negative ones as in Python, len, clear", list_get_set_delete },
-    { "list: get, set, del by slice", list_slices },
+    { "list: get/set/del by index (negative indexes as in Python), len, clear",
+      list_get_set_delete },
+    { "list: get/set/del by slice (negative indexes as in Python)", list_slices },
     { "list: reverse, sort by bytes or by number", list_reverse_sort },
 };
 

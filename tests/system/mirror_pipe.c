@@ -155,6 +155,34 @@ pipe_bytes_max(void)
     pipe_close();
 }
 
+/* Not before somebody polls for it. */
+static void
+send_when_polled(void)
+{
+    const struct muster_open  open = { .name = "polled" };
+    struct muster_connection *end = NULL;
+
+    OK(muster_pipe_attach(session, &open, 1, CALL_MS, &end, &error));
+    while (mirror_waiting("polled") == 0)
+        continue;
+    send_text(end, "at last");
+    muster_connection_close(end);
+}
+
+static void
+pipe_poll_waits(void)
+{
+    pid_t pid;
+
+    pipe_open("polled", false);
+    pid = mirror_program(send_when_polled);
+    OK(muster_connection_poll(ends[0], MUSTER_FOREVER, &error));
+    receive_text(ends[0], "at last");
+    mirror_ended(pid);
+    pipe_close();
+    OK(muster_object_delete(session, MUSTER_PIPE, "polled", CALL_MS, &error));
+}
+
 static void
 pipe_poll(void)
 {
@@ -461,21 +489,25 @@ service_death(void)
 }
 
 static const struct statement statements[] = {
-    { "Pipe: two ends, both ways", pipe_duplex },
-    { "Pipe(duplex=false): the wrong way round is an error", pipe_one_way },
-    { "Connection: message boundaries are kept", pipe_boundaries },
+    { "Pipe(duplex): two ends, both ways", pipe_duplex },
+    { "Pipe(duplex=false): first end only receives, second only sends, the wrong way round is an "
+      "error", pipe_one_way },
+    { "Pipe: each end may be handed to another program by name", pipe_handed_over },
+    { "Connection: send_bytes, recv_bytes: message boundaries kept", pipe_boundaries },
     { "Connection: EOF once the peer closed and all was read", pipe_eof },
     { "Connection: a peer whose session dies also gives EOF", pipe_eof_on_death },
-    { "recv_bytes_into: too short a buffer still hands over the message", pipe_too_short },
-    { "recv_bytes(maxlength)", pipe_bytes_max },
-    { "poll(timeout), poll(none), fileno", pipe_poll },
+    { "Connection: recv_bytes_into(buffer): a buffer too small gives BUFFER_TOO_SHORT and still "
+      "hands over the message", pipe_too_short },
+    { "Connection: recv_bytes(maxlength)", pipe_bytes_max },
+    { "Connection: poll(timeout), fileno, close", pipe_poll },
+    { "Connection: poll(none) waits", pipe_poll_waits },
     { "Connection: large messages in parts, whole or piece by piece", pipe_large },
     { "Connection: a slow reader slows its writer", pipe_slow_reader },
-    { "Pipe: an end is handed to another program by name", pipe_handed_over },
-    { "Listener, Client: a rendezvous gives a pipe between two programs", listener_rendezvous },
-    { "Listener, Client: with time-outs", listener_timeouts },
-    { "service: methods by name, bytes in and out; unexposed is an error; the error text arrives",
-      service_calls },
+    { "Listener/Client: listen(name), accept, connect(name) give an authenticated Pipe between two "
+      "programs", listener_rendezvous },
+    { "Listener/Client: with time-outs", listener_timeouts },
+    { "service: methods by name, bytes in and bytes out; unexposed method: error; the error text "
+      "of the remote side arrives", service_calls },
     { "service: the death of who serves it is told", service_death },
 };
 

@@ -100,6 +100,22 @@ full(void)
 }
 
 static void
+simple_queue(void)
+{
+    struct muster_queue *queue = queue_open(NULL, 0);
+    struct muster_item   item;
+
+    assert_int_equal(size_of(queue).items, 0);
+    OK(muster_queue_put(queue, "a", 1, NULL, MUSTER_FOREVER, &error));
+    assert_int_equal(size_of(queue).items, 1);
+    OK(muster_queue_get(queue, MUSTER_FOREVER, &item, &error));
+    assert_string_equal(item.data, "a");
+    muster_item_free(&item);
+    assert_int_equal(size_of(queue).items, 0);
+    muster_queue_close(queue);
+}
+
+static void
 sizes(void)
 {
     struct muster_queue *queue = queue_open(NULL, 3);
@@ -180,6 +196,72 @@ shut_down_at_once(void)
     muster_queue_close(queue);
 }
 
+static void
+put_in_vain(void)
+{
+    struct muster_queue *queue = queue_open("ending", 0);
+
+    GIVES(MUSTER_ERR_CLOSED, muster_queue_put(queue, "x", 1, NULL, MUSTER_FOREVER, &error));
+    muster_queue_close(queue);
+}
+
+static void
+get_in_vain(void)
+{
+    struct muster_queue *queue = queue_open("ending", 0);
+    struct muster_item   item;
+
+    GIVES(MUSTER_ERR_CLOSED, muster_queue_get(queue, MUSTER_FOREVER, &item, &error));
+    muster_queue_close(queue);
+}
+
+/* Who waits hears of it at once, whichever way it is shut down. */
+static void
+shut_down_wakes(void)
+{
+    struct muster_queue *queue;
+    struct muster_item   item;
+    pid_t                pid;
+
+    for (int immediate = 0; immediate < 2; immediate++) {
+        queue = queue_open("ending", 1);
+        put(queue, "in the way");
+        pid = mirror_program(put_in_vain);
+        while (mirror_waiting("ending") != 1)
+            continue;
+        OK(muster_queue_shutdown(queue, immediate, CALL_MS, &error));
+        mirror_ended(pid);
+        muster_queue_close(queue);
+        OK(muster_object_delete(session, MUSTER_QUEUE, "ending", CALL_MS, &error));
+    }
+    for (int immediate = 0; immediate < 2; immediate++) {
+        queue = queue_open("ending", 0);
+        pid = mirror_program(get_in_vain);
+        while (mirror_waiting("ending") != 1)
+            continue;
+        OK(muster_queue_shutdown(queue, immediate, CALL_MS, &error));
+        mirror_ended(pid);
+        GIVES(MUSTER_ERR_CLOSED, muster_queue_get(queue, MUSTER_NO_WAIT, &item, &error));
+        muster_queue_close(queue);
+        OK(muster_object_delete(session, MUSTER_QUEUE, "ending", CALL_MS, &error));
+    }
+}
+
+/* Deleted while someone waits: its programs are told as after a close. */
+static void
+deleted(void)
+{
+    struct muster_queue *queue = queue_open("ending", 0);
+    pid_t                pid = mirror_program(get_in_vain);
+
+    while (mirror_waiting("ending") != 1)
+        continue;
+    OK(muster_object_delete(session, MUSTER_QUEUE, "ending", CALL_MS, &error));
+    mirror_ended(pid);
+    GIVES(MUSTER_ERR_NOT_FOUND, muster_queue_put(queue, "x", 1, NULL, CALL_MS, &error));
+    muster_queue_close(queue);
+}
+
 /* ---- deaths ---- */
 
 static void
@@ -192,27 +274,13 @@ wait_for_ever(void)
     fail();
 }
 
-static uint64_t
-waiting(const char *name)
-{
-    struct muster_object_info *infos = NULL;
-    uint64_t                   count;
-    size_t                     found = 0;
-
-    OK(muster_object_list(session, NULL, name, CALL_MS, &infos, &found, &error));
-    assert_int_equal(found, 1);
-    count = infos[0].waiting;
-    free(infos);
-    return count;
-}
-
 static void
 getter_dies(void)
 {
     struct muster_queue *queue = queue_open("deadly", 0);
     pid_t                pid = mirror_program(wait_for_ever);
 
-    while (waiting("deadly") == 0)
+    while (mirror_waiting("deadly") == 0)
         continue;
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -332,20 +400,24 @@ joinable(void)
 }
 
 static const struct statement statements[] = {
-    { "Queue: put, get: first in, first out", fifo },
-    { "Queue: EMPTY after the time-out", empty },
-    { "Queue(maxsize): FULL after the time-out; maxsize blocks the putter", full },
+    { "Queue: put, get; FIFO", fifo },
+    { "Queue: EMPTY after the time-out; get_nowait", empty },
+    { "Queue(maxsize): FULL after the time-out; put_nowait; maxsize blocks the putter", full },
     { "Queue: qsize, empty, full", sizes },
-    { "Queue: items may carry priority; FIFO among equal ones", priorities },
+    { "Queue: items may carry priority; FIFO among equal priorities", priorities },
     { "Queue: items may carry delay and time to live", delay_and_life },
-    { "shutdown: putters fail at once, getters drain, then CLOSED", shut_down },
-    { "shutdown(immediate): getters fail at once", shut_down_at_once },
-    { "a getter that dies while it waits never swallows an item", getter_dies },
-    { "a consumer's death returns the item it reserved", consumer_dies },
-    { "a get may be reserved: ack, give back, extend", reserve },
-    { "a reserved item returns when its term is over", reserve_term },
-    { "JoinableQueue: join waits for zero unfinished; one task_done too many is an error",
+    { "Queue: a getter that dies while it waits never swallows an item", getter_dies },
+    { "Queue: a get may be reserved: lease, then ack or give back, extend", reserve },
+    { "Queue: a consumer's death returns the item that it reserved", consumer_dies },
+    { "Queue: a reserved item returns when its lease is over", reserve_term },
+    { "Queue: after close, CLOSED; Queue.shutdown: putters fail at once, getters drain",
+      shut_down },
+    { "Queue.shutdown(immediate): getters fail at once", shut_down_at_once },
+    { "Queue.shutdown: putters and getters that wait fail at once", shut_down_wakes },
+    { "Queue: who waits for a deleted one gets CLOSED", deleted },
+    { "JoinableQueue: join(timeout) waits for zero unfinished; one task_done too many is an error",
       joinable },
+    { "SimpleQueue: put, get, empty without time-outs: the same queue", simple_queue },
 };
 
 int

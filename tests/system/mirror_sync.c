@@ -1,10 +1,7 @@
-/* mirror_sync.c - locks, semaphores, events, conditions, barriers between programs */
-#include <pthread.h>
+/* mirror_sync.c - semaphores, events, conditions, barriers between programs */
 #include <signal.h>
 
 #include "mirror.h"
-
-/* ---- lock ---- */
 
 static struct muster_lock *
 lock_open(const char *name)
@@ -14,172 +11,6 @@ lock_open(const char *name)
 
     OK(muster_lock_open(session, &open, CALL_MS, &lock, &error));
     return lock;
-}
-
-/* How many wait for the object of this name. */
-static uint64_t
-waiting(const char *name)
-{
-    struct muster_object_info *infos = NULL;
-    uint64_t                   count;
-    size_t                     found = 0;
-
-    OK(muster_object_list(session, NULL, name, CALL_MS, &infos, &found, &error));
-    count = found == 1 ? infos[0].waiting : 0;
-    free(infos);
-    return count;
-}
-
-static void
-lock_unlocked(void)
-{
-    struct muster_lock *lock = lock_open(NULL);
-
-    GIVES(MUSTER_ERR_NOT_OWNER, muster_lock_release(lock, CALL_MS, &error));
-    OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
-    GIVES(MUSTER_ERR_TIMEOUT, muster_lock_acquire(lock, SOON_MS, NULL, &error));
-    OK(muster_lock_release(lock, CALL_MS, &error));
-    GIVES(MUSTER_ERR_NOT_OWNER, muster_lock_release(lock, CALL_MS, &error));
-    muster_lock_close(lock);
-}
-
-static void
-lock_of_another(void)
-{
-    struct muster_lock      *lock = lock_open("owned"), *theirs = NULL;
-    struct muster_session   *other = mirror_session();
-    const struct muster_open open = { .name = "owned" };
-    struct muster_lock_state state;
-
-    OK(muster_lock_open(other, &open, CALL_MS, &theirs, &error));
-    OK(muster_lock_acquire(theirs, CALL_MS, NULL, &error));
-    GIVES(MUSTER_ERR_NOT_OWNER, muster_lock_release(lock, CALL_MS, &error));
-    OK(muster_lock_state(lock, CALL_MS, &state, &error));
-    assert_true(state.held);
-    assert_non_null(strstr(state.holder, "client"));
-    muster_lock_close(theirs);
-    muster_session_close(other);             /* what it held is free now */
-    OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
-    muster_lock_close(lock);
-}
-
-/* Acquire, note the turn, release. */
-static void
-take_turn(void)
-{
-    const struct muster_open open = { .name = "turns" };
-    struct muster_lock      *lock = lock_open("queue-of-turns");
-    struct muster_list      *turns = NULL;
-    const char              *me = getenv("TURN");
-    struct muster_cell       cell = mirror_cell(me);
-
-    OK(muster_list_open(session, &open, CALL_MS, &turns, &error));
-    OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
-    OK(muster_list_append(turns, &cell, CALL_MS, &error));
-    OK(muster_lock_release(lock, CALL_MS, &error));
-    muster_list_close(turns);
-    muster_lock_close(lock);
-}
-
-enum { TURNS = 4 };
-
-static void
-lock_fifo(void)
-{
-    const struct muster_open open = { .name = "turns" };
-    struct muster_lock      *lock = lock_open("queue-of-turns");
-    struct muster_list      *turns = NULL;
-    struct muster_bytes     *items = NULL;
-    pid_t                    pids[TURNS];
-    char                     me[8];
-    size_t                   count = 0;
-
-    OK(muster_list_open(session, &open, CALL_MS, &turns, &error));
-    OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
-    for (int i = 0; i < TURNS; i++) {
-        snprintf(me, sizeof(me), "%d", i);
-        setenv("TURN", me, 1);
-        pids[i] = mirror_program(take_turn);
-        while (waiting("queue-of-turns") != (uint64_t)i + 1)
-            continue;
-    }
-    OK(muster_lock_release(lock, CALL_MS, &error));
-    for (int i = 0; i < TURNS; i++)
-        mirror_ended(pids[i]);
-    OK(muster_list_slice(turns, 0, MUSTER_LIST_END, CALL_MS, &items, &count, &error));
-    assert_int_equal(count, TURNS);
-    for (int i = 0; i < TURNS; i++) {
-        snprintf(me, sizeof(me), "%d", i);
-        mirror_text(&items[i], me);
-    }
-    muster_list_free(items, count);
-    muster_list_close(turns);
-    muster_lock_close(lock);
-    OK(muster_object_delete(session, MUSTER_LIST, "turns", CALL_MS, &error));
-    OK(muster_object_delete(session, MUSTER_LOCK, "queue-of-turns", CALL_MS, &error));
-}
-
-static void
-hold_and_stay(void)
-{
-    struct muster_lock *lock = lock_open("mortal");
-
-    OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
-    for (;;)
-        pause();
-}
-
-static void
-lock_holder_dies(void)
-{
-    struct muster_lock      *lock = lock_open("mortal");
-    struct muster_lock_state state = { 0 };
-    uint64_t                 token = 0, before;
-    pid_t                    pid = mirror_program(hold_and_stay);
-
-    while (!state.held)
-        OK(muster_lock_state(lock, CALL_MS, &state, &error));
-    before = state.token;
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    GIVES(MUSTER_ERR_TIMEOUT, muster_lock_acquire(lock, SOON_MS, &token, &error));
-    OK(muster_lock_acquire(lock, CALL_MS, &token, &error));
-    assert_true(token > before);
-    muster_lock_close(lock);
-    OK(muster_object_delete(session, MUSTER_LOCK, "mortal", CALL_MS, &error));
-}
-
-/* ---- rlock ---- */
-
-static struct muster_lock *thread_lock;
-
-static void *
-release_elsewhere(void *context)
-{
-    struct muster_error mine = { 0 };
-
-    *(muster_err *)context = muster_lock_release(thread_lock, CALL_MS, &mine);
-    return NULL;
-}
-
-static void
-rlock(void)
-{
-    struct muster_lock *lock = NULL;
-    pthread_t           thread;
-    muster_err          gave = MUSTER_OK;
-
-    OK(muster_rlock_open(session, NULL, CALL_MS, &lock, &error));
-    OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
-    OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
-    thread_lock = lock;
-    assert_int_equal(pthread_create(&thread, NULL, release_elsewhere, &gave), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(gave, MUSTER_ERR_NOT_OWNER);
-    OK(muster_lock_release(lock, CALL_MS, &error));
-    OK(muster_lock_release(lock, CALL_MS, &error));
-    GIVES(MUSTER_ERR_NOT_OWNER, muster_lock_release(lock, CALL_MS, &error));
-    muster_lock_close(lock);
 }
 
 /* ---- semaphore ---- */
@@ -289,7 +120,7 @@ event_wakes_all(void)
     GIVES(MUSTER_ERR_TIMEOUT, muster_event_wait(event, SOON_MS, &error));
     for (int i = 0; i < 3; i++)
         pids[i] = mirror_program(wait_for_go);
-    while (waiting("go") != 3)
+    while (mirror_waiting("go") != 3)
         continue;
     OK(muster_event_set(event, CALL_MS, &error));
     for (int i = 0; i < 3; i++)
@@ -385,13 +216,13 @@ condition_notify(void)
 
     for (int i = 0; i < 3; i++)
         pids[i] = mirror_program(consume);
-    while (waiting("ready") != 3)
+    while (mirror_waiting("ready") != 3)
         continue;
     OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
     OK(muster_value_set_integer(dishes, 1, CALL_MS, &error));
     OK(muster_condition_notify(condition, 1, CALL_MS, &error));
     OK(muster_lock_release(lock, CALL_MS, &error));
-    while (waiting("ready") != 2)
+    while (mirror_waiting("ready") != 2)
         continue;
     OK(muster_lock_acquire(lock, CALL_MS, NULL, &error));
     OK(muster_value_add_integer(dishes, 2, CALL_MS, NULL, &error));
@@ -475,24 +306,28 @@ barrier_indexes(void)
 }
 
 static void
-barrier_time_out(void)
-{
-    struct muster_barrier *barrier = barrier_open(NULL, 2);
-
-    BROKEN(muster_barrier_wait(barrier, SOON_MS, NULL, NULL, NULL, &error));
-    assert_true(barrier_state(barrier).broken);
-    BROKEN(muster_barrier_wait(barrier, CALL_MS, NULL, NULL, NULL, &error));
-    OK(muster_barrier_reset(barrier, CALL_MS, &error));
-    assert_false(barrier_state(barrier).broken);
-    muster_barrier_close(barrier);
-}
-
-static void
 wait_in_vain(void)
 {
     struct muster_barrier *barrier = barrier_open("vain", 3);
 
     BROKEN(muster_barrier_wait(barrier, CALL_MS, NULL, NULL, NULL, &error));
+    muster_barrier_close(barrier);
+}
+
+static void
+barrier_time_out(void)
+{
+    struct muster_barrier *barrier = barrier_open("vain", 3);
+    pid_t                  pid = mirror_program(wait_in_vain);
+
+    while (barrier_state(barrier).waiting != 1)
+        continue;
+    BROKEN(muster_barrier_wait(barrier, SOON_MS, NULL, NULL, NULL, &error));
+    mirror_ended(pid);                       /* for who had time left, too */
+    assert_true(barrier_state(barrier).broken);
+    BROKEN(muster_barrier_wait(barrier, CALL_MS, NULL, NULL, NULL, &error));
+    OK(muster_barrier_reset(barrier, CALL_MS, &error));
+    assert_false(barrier_state(barrier).broken);
     muster_barrier_close(barrier);
 }
 
@@ -536,22 +371,18 @@ barrier_waiter_dies(void)
 }
 
 static const struct statement statements[] = {
-    { "Lock: release of an unlocked lock is an error; acquire times out", lock_unlocked },
-    { "Lock: held by a session; another's release is an error", lock_of_another },
-    { "Lock: FIFO hand-over", lock_fifo },
-    { "Lock: a dead holder's lock is freed, the next token is larger", lock_holder_dies },
-    { "RLock: re-entrant per owner; release by a non-owner is an error", rlock },
-    { "Semaphore: acquire, release, get_value", semaphore_counts },
-    { "BoundedSemaphore: releasing above n is an error", semaphore_bounded },
-    { "Semaphore: permits come back when a session dies", semaphore_holder_dies },
-    { "Event: set, clear, is_set, wait; wakes all waiters", event_wakes_all },
+    { "Semaphore(n): acquire, release, get_value", semaphore_counts },
+    { "BoundedSemaphore(n): releasing above n is an error", semaphore_bounded },
+    { "Semaphore: permits belong to sessions and come back when one dies", semaphore_holder_dies },
+    { "Event: set, clear, is_set, wait(timeout); wakes all waiters", event_wakes_all },
     { "Condition: without the lock held: error", condition_without_lock },
     { "Condition: the lock is held again on return, also after time-out", condition_time_out },
-    { "Condition: notify(n), notify_all, wait_for with a predicate", condition_notify },
-    { "Barrier: wait gives 0..n-1, action, parties, n_waiting", barrier_indexes },
-    { "Barrier: a time-out breaks it for all; reset", barrier_time_out },
-    { "Barrier: abort and reset wake those who wait: BROKEN_BARRIER", barrier_abort },
-    { "Barrier: a waiter that dies breaks it", barrier_waiter_dies },
+    { "Condition: notify(n), notify_all; wait_for takes a predicate callback", condition_notify },
+    { "Barrier: wait -> 0..n-1, action, parties, n_waiting", barrier_indexes },
+    { "Barrier: a time-out breaks it for all: BROKEN_BARRIER; broken, reset", barrier_time_out },
+    { "Barrier: abort breaks it for all: BROKEN_BARRIER; reset wakes those who wait",
+      barrier_abort },
+    { "Barrier: a waiter that dies breaks it at once", barrier_waiter_dies },
 };
 
 int

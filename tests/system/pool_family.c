@@ -219,15 +219,15 @@ wait_mix(void)
 }
 
 const struct test_case family_cases[] = {
-    { "daemon", "a daemon is set before start and ends with its session; others go on",
-      daemon_ends },
-    { "daemon-starts-none", "a daemon's processes are daemons, and it may not start any",
-      daemon_starts_none },
-    { "authkey", "no key in its environment", authkey },
-    { "many", "more processes than a session may follow at once", many },
-    { "know-thyself", "current, parent, active children, cpus", know_thyself },
-    { "wait-mix", "wait for pipes, processes and futures together; none in time is no error",
-      wait_mix },
+    { "daemon", "Process.daemon: set only before start; terminated when the session that started "
+      "it ends; others go on", daemon_ends },
+    { "daemon-starts-none", "Process.daemon: inherited from the creating process; may not start "
+      "processes", daemon_starts_none },
+    { "authkey", "Process.authkey: never inherited through the environment of a task", authkey },
+    { "many", "Process: more than a session may follow at once", many },
+    { "know-thyself", "current_process, parent_process, active_children, cpu_count", know_thyself },
+    { "wait-mix", "connection.wait: any mix of pipe ends, process sentinels, futures; an empty "
+      "list on time-out", wait_mix },
     { "inside-daemon", NULL, inside_daemon },
     { "inside-child", NULL, inside_child },
     { "inside-parent", NULL, inside_parent },

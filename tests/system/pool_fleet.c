@@ -78,8 +78,8 @@ killed(void)
 }
 
 const struct test_case fleet_cases[] = {
-    { "manager-only", "a private manager, without a worker", manager_only },
-    { "modules", "a private fleet with task modules", modules },
+    { "manager-only", "Manager(): a private manager for this program alone", manager_only },
+    { "modules", "Manager(): and a private fleet with task modules", modules },
     { "killed", NULL, killed },
     { NULL, NULL, NULL },
 };

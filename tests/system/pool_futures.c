@@ -65,6 +65,38 @@ callbacks(void)
     muster_pool_free(pool);
 }
 
+struct errors_heard {
+    _Atomic int count;
+    struct muster_error why;
+};
+
+static void
+hear_error(void *context, struct muster_future *future)
+{
+    struct errors_heard *heard = context;
+    struct muster_error  mine;
+    bool                 failed = false;
+
+    OK(muster_future_exception(future, MUSTER_NO_WAIT, &failed, &heard->why, &mine));
+    CHECK(failed);
+    heard->count++;
+}
+
+static void
+error_callback(void)
+{
+    struct muster_pool   *pool = new_pool(0);
+    struct errors_heard   heard = { 0 };
+    struct muster_future *future = submit(pool, "pool.picky", "53");
+
+    muster_future_add_done_callback(future, hear_error, &heard);
+    EVENTUALLY(heard.count == 1);
+    CHECK(heard.why.code == MUSTER_ERR_REMOTE);
+    CHECK(strstr(heard.why.detail, "53 ends with 3") != NULL);
+    muster_future_free(future);
+    muster_pool_free(pool);
+}
+
 static void
 free_future(void *context, struct muster_future *future)
 {
@@ -405,21 +437,18 @@ find_again(void)
 
 /* The script ends the manager, or a worker, while this runs: it makes the file that is
  * told on standard output. */
-static const char *
-tell_script(void)
+static void
+tell_script(const char *go)
 {
-    const char *go = in_folder(folder(), "go");
-
     printf("%s\n", go);
     fflush(stdout);
-    return go;
 }
 
 static void
 survive(void)
 {
     struct muster_pool   *pool = new_pool(0);
-    const char           *go = tell_script();
+    const char           *go = in_folder(folder(), "go");
     struct muster_future *future = submit_gate(pool, go, "survived");
     struct source         source = { .count = 3000, .end = MUSTER_ERR_CLOSED };
     struct muster_imap   *imap_handle = NULL;
@@ -433,6 +462,7 @@ survive(void)
 
     OK(muster_process_new(session, &options, &process, &error));
     OK(muster_process_start(process, WAIT_MS, &error));
+    tell_script(go);             /* what start has returned for is durable */
     OK(muster_pool_imap(pool, "square", true, give_numbers, &source, WAIT_MS, &imap_handle,
                         &error));
     for (uint32_t i = 0; i < source.count; i++) {
@@ -458,11 +488,12 @@ worker_death(void)
 {
     enum { COUNT = 8 };
     struct muster_pool   *pool = new_pool(0);
-    const char           *go = tell_script();
+    const char           *go = in_folder(folder(), "go");
     struct muster_future *futures[COUNT];
 
     for (int i = 0; i < COUNT; i++)
         futures[i] = submit_gate(pool, go, "done");
+    tell_script(go);
     for (int i = 0; i < COUNT; i++) {
         check_result(futures[i], "done");
         muster_future_free(futures[i]);
@@ -492,21 +523,27 @@ million(void)
 }
 
 const struct test_case future_cases[] = {
-    { "callbacks", "callbacks run on one library thread, in completion order; late ones at once",
-      callbacks },
-    { "callback-frees", "a callback may free its future; of a freed one none comes",
+    { "callbacks", "apply_async(callback): callbacks run on one library thread, in completion "
+      "order; late ones at once", callbacks },
+    { "error-callback", "apply_async(error_callback): a callback is told why it failed",
+      error_callback },
+    { "callback-frees", "Future: a callback may free it; of a freed one none comes",
       callback_frees },
-    { "dispatch", "or callbacks run where the program dispatches them", dispatch },
-    { "async-result", "result, wait, ready, successful, exception, running", async_result },
-    { "failure", "a failure carries worker, function, error text and the end of the log", failure },
-    { "failure-of-command", "or the exit code of a command, and the end of a long log",
+    { "dispatch", "Future: callbacks run where the program dispatches them", dispatch },
+    { "async-result", "AsyncResult: get(timeout): TIMEOUT; wait, ready; successful before ready is "
+      "an error; Future: running, done, result(t), exception(t)", async_result },
+    { "failure", "AsyncResult: a remote failure carries the worker, error text and the tail of "
+      "stderr", failure },
+    { "failure-of-command", "AsyncResult: a remote failure carries the exit code of a command",
       failure_of_command },
-    { "large", "results of any size", large },
-    { "many-results", "results that nobody takes do not grow without bound", many_results },
-    { "cancel", "cancel: false once it runs or has ended; terminate kills", cancel },
-    { "wait-for", "wait: first completed, first exception, all; a time-out is no error", wait_for },
-    { "as-completed", "as_completed: one by one; a time-out is an error", as_completed },
-    { "reopen", "a future is opened again by its id, from another session", reopen },
+    { "large", "AsyncResult: results of any size", large },
+    { "many-results", "AsyncResult: results that nobody takes do not grow without bound",
+      many_results },
+    { "cancel", "Future.cancel is false once running or finished; terminate kills", cancel },
+    { "wait-for", "wait(FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED) never fails on time-out",
+      wait_for },
+    { "as-completed", "as_completed(timeout): a time-out is an error", as_completed },
+    { "reopen", "Future: can be re-opened from another program by its id", reopen },
     { "leave", NULL, leave },
     { "find-again", NULL, find_again },
     { "survive", NULL, survive },

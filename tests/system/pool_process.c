@@ -226,6 +226,25 @@ stop_with(bool hard)
     muster_process_free(process);
 }
 
+/* A child in the same group has a signal of its own, whatever the process itself does. */
+static void
+terminate_group(void)
+{
+    const char            *dir = folder();
+    char                   script[1200];
+    struct muster_process *process;
+
+    snprintf(script, sizeof(script),
+             "trap : TERM; sh -c 'trap \": >%s/told; exit\" TERM; : >%s/ready; "
+             "while :; do sleep 0.05; done' & wait; wait; exit 6", dir, dir);
+    process = start_shell(script);
+    EVENTUALLY(exists(in_folder(dir, "ready")));
+    OK(muster_process_terminate(process, WAIT_MS, &error));
+    CHECK(code_of(process) == 6);
+    CHECK(exists(in_folder(dir, "told")));
+    muster_process_free(process);
+}
+
 static void
 terminate(void)
 {
@@ -315,20 +334,26 @@ sentinel(void)
 }
 
 const struct test_case process_cases[] = {
-    { "command", "a process is a command: arguments, environment, folder, standard input",
-      command },
-    { "function", "or a function, with an argument and named values", function },
-    { "target", "but not both, nor neither", target },
-    { "name", "its name is Process-N unless given, any text, and need not be unique", name },
-    { "start", "start: once; the manager has it when it returns", start },
-    { "join", "join: times out with it alive; many times; not before start; not on itself", join },
-    { "is-alive", "is_alive: from start until its end is recorded", is_alive },
-    { "pid", "pid: of the worker's machine, with the worker's name; none before it runs", pid },
-    { "exitcode", "exitcode: none while it runs, n, or -N of signal N", exitcode },
-    { "terminate", "terminate: SIGTERM, its descendants end, too", terminate },
-    { "terminate-polite", "terminate: a process may end as it likes", terminate_is_polite },
-    { "kill", "kill: SIGKILL, whatever it ignores; its descendants end, too", kill_hard },
-    { "close", "close: an error while it runs; any use after it", close_handle },
-    { "sentinel", "sentinel: a descriptor that polls readable once it has ended", sentinel },
+    { "command", "Process: target = a command (argv, env, cwd, stdin bytes)", command },
+    { "function", "Process: target = a named function with argument bytes; kwargs = named byte "
+      "values", function },
+    { "target", "Process: a command and a function, or neither, is an error", target },
+    { "name", "Process: name defaults to Process-N, free text, not unique", name },
+    { "start", "Process.start: once, a second start is an error; the manager has accepted it when "
+      "it returns", start },
+    { "join", "Process.join: on time-out returns normally with the process still alive; many "
+      "times; before start is an error; on itself is an error", join },
+    { "is-alive", "Process.is_alive: true from start until the end is recorded", is_alive },
+    { "pid", "Process.pid: on the worker's machine, with the worker's name; none before it runs",
+      pid },
+    { "exitcode", "Process.exitcode: none while it runs, n for exit(n), -N when signal N ended it",
+      exitcode },
+    { "terminate", "Process.terminate: SIGTERM; descendants die too", terminate },
+    { "terminate-group", "Process.terminate: SIGTERM to the whole process group", terminate_group },
+    { "terminate-polite", "Process.terminate: a process may end as it likes", terminate_is_polite },
+    { "kill", "Process.kill: SIGKILL; descendants die too", kill_hard },
+    { "close", "Process.close: error while running; any later use is an error", close_handle },
+    { "sentinel", "Process.sentinel: a file descriptor that polls readable once it has ended",
+      sentinel },
     { NULL, NULL, NULL },
 };

@@ -28,7 +28,7 @@ ended_well() {
     unset "pid_of[$1]"
 }
 
-story "the manager is killed and comes back: map, futures and join go on"
+story "Process.start is durable; over a restarted manager blocked calls go on: map, futures, join"
 start survive "$pool" survive
 go_of survive
 stop manager KILL
@@ -36,7 +36,7 @@ manager
 : >"$go"
 ended_well survive
 
-story "a future outlives its program and the manager"
+story "Future: survives a restart of manager and client"
 export POOL_GO=$tmp/later.go
 status_of 0 "$pool" leave
 export POOL_TASKS=$out
@@ -44,7 +44,7 @@ stop manager KILL
 manager
 status_of 0 timeout 100 "$pool" find-again
 
-story "what a killed worker had runs again on another"
+story "worker death: tasks of a dead worker are run again elsewhere, never hung, never lost"
 worker w2 --cpus 4 --module "$modules/module.so" --module "$modules/pool_module.so"
 start death "$pool" worker-death
 go_of death
@@ -66,7 +66,7 @@ for name in manager-only modules; do
     status_of 0 timeout 100 "$pool" "$name"
 done
 
-story "a private manager is gone with its program, even when that is killed"
+story "Manager(): a private one is stopped with its program, even when that is killed"
 start killed "$pool" killed
 eventually 30 "it says where" grep -q ipc:// "$tmp/killed.out"
 private=$(sed -n 's,^ipc://,,p' "$tmp/killed.out")
