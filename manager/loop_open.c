@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -152,6 +153,8 @@ loop_open_core(struct loop *loop, struct muster_error *error)
                                  .software = MUSTER_VERSION };
     muster_err          err;
 
+    if (getrandom(core.seed, sizeof(core.seed), 0) != (ssize_t)sizeof(core.seed))
+        return error_errno(error, MUSTER_ERR_INTERNAL, "getrandom");
     if (loop->config->store == CONFIG_STORE_MEMORY)
         err = store_open_memory(&store, &loop->store, error);
     else

@@ -33,6 +33,7 @@
 #include "list.h"
 #include "machine.h"
 #include "map.h"
+#include "seen.h"
 #include "wire.h"
 
 #define CLIENT_NEVER UINT64_MAX
@@ -153,8 +154,7 @@ struct objects {
     struct list closing;         /* struct closing: to be closed when no OPEN is under way */
     uint32_t    opens, closes;   /* under way */
     uint64_t    answered_max;    /* the highest number that was answered */
-    uint32_t    answers;         /* since the last SEEN */
-    uint32_t    excepted;        /* in the last SEEN */
+    struct seen seen;            /* to be told */
     uint64_t    plain_last;      /* the last call that is no batch (queue_async.c) */
     uint64_t    puts_last;       /* the last batch of puts, of acknowledgements */
     uint64_t    acks_last;
@@ -256,8 +256,8 @@ void     objects_check_session(struct muster_session *session);
 void     objects_resumed(struct muster_session *session);
 /* Is SEEN to be said, in front of what is sent now, or (`alone`) by itself? */
 bool     objects_seen_due(const struct muster_session *session, uint64_t now_ms, bool alone);
-/* Its body; `ids` holds the list.  It counts as said. */
-void     objects_seen(struct muster_session *session, struct msg_object_seen *m_out,
+/* Its body, which counts as said; `ids` holds the list.  False: all is said. */
+bool     objects_seen(struct muster_session *session, struct msg_object_seen *m_out,
                       struct buffer *ids);
 
 /* callback.c */

@@ -181,8 +181,7 @@ handle_seen(struct handle *handle, struct asked *held)
 
     pthread_mutex_lock(&session->lock);
     if (list_linked(&held->link)) {
-        asked_remove(held);
-        seen_count(session, held->request);
+        asked_seen(session, held);
         session_wake(session);
     }
     pthread_mutex_unlock(&session->lock);

@@ -13,7 +13,6 @@
 
 enum {
     SEEN_IDLE_MS  = 2,           /* then it goes by itself */
-    SEEN_SHARE    = 16,          /* numbers in `except` that one answer pays for */
     WAIT_MS_AT    = MESSAGE_HEADER_BYTES + 8 + 1,    /* in OBJECT_DO: behind object and verb */
 };
 
@@ -41,17 +40,29 @@ asked_move(struct asked *from, struct asked *to)
     list_remove(&from->link);
 }
 
-/* An answer came that the manager keeps until it hears so. */
+/* An answer came that the manager keeps until it hears so.  Between the neighbours of
+ * its request nothing waits for an answer any more. */
 void
-seen_count(struct muster_session *session, uint64_t request)
+asked_seen(struct muster_session *session, struct asked *asked)
 {
     struct objects *objects = &session->objects;
+    struct list    *prev = asked->link.prev;
+    struct list    *next = asked->link.next;
+    uint64_t        from = 0;
+    uint64_t        below;
 
-    objects->answers++;
-    if (request > objects->answered_max)
-        objects->answered_max = request;
+    assert(list_linked(&asked->link));
+    if (asked->request > objects->answered_max)
+        objects->answered_max = asked->request;
+    below = objects->answered_max + 1;
+    if (prev != &objects->asked)
+        from = CONTAINER(prev, struct asked, link)->request + 1;
+    if (next != &objects->asked)
+        below = CONTAINER(next, struct asked, link)->request;
+    seen_add(&objects->seen, from, below);
     if (objects->seen_at_ms == CLIENT_NEVER)
         objects->seen_at_ms = clock_now_ms() + SEEN_IDLE_MS;
+    asked_remove(asked);
 }
 
 bool
@@ -59,45 +70,41 @@ objects_seen_due(const struct muster_session *session, uint64_t now_ms, bool alo
 {
     const struct objects *objects = &session->objects;
 
-    if (objects->seen_at_ms == CLIENT_NEVER)
-        return false;
-    if (now_ms >= objects->seen_at_ms)
-        return true;
-    /* A long list of exceptions is worth telling for many answers only. */
-    return !alone && (uint64_t)objects->answers * SEEN_SHARE >= objects->excepted;
+    return objects->seen_at_ms != CLIENT_NEVER && (!alone || now_ms >= objects->seen_at_ms);
 }
 
-void
+bool
 objects_seen(struct muster_session *session, struct msg_object_seen *m_out, struct buffer *ids)
 {
-    struct objects        *objects = &session->objects;
-    struct msg_object_seen m = { .below = objects->answered_max + 1 };
+    struct objects *objects = &session->objects;
+    bool            told = seen_next(&objects->seen, m_out, ids);
 
-    buffer_clear(ids);
-    for (struct list *at = objects->asked.next; at != &objects->asked; at = at->next) {
-        struct wire_id id = { CONTAINER(at, struct asked, link)->request };
-
-        if (id.id >= m.below)
-            break;
-        if (m.except.count == SEEN_EXCEPT_MAX) {
-            m.below = id.id;
-            break;
-        }
-        wire_put_id(ids, &id);
-        m.except.count++;
-    }
-    m.except.bytes = buffer_slice(ids);
-    objects->answers = 0;
-    objects->excepted = m.except.count;
-    objects->seen_at_ms = CLIENT_NEVER;
-    *m_out = m;
+    if (seen_empty(&objects->seen))
+        objects->seen_at_ms = CLIENT_NEVER;
+    return told;
 }
 
+/* What was said may not have arrived. */
 void
 objects_resumed(struct muster_session *session)
 {
-    if (session->objects.answered_max != 0)
-        session->objects.seen_at_ms = 0;
+    struct objects *objects = &session->objects;
+    uint64_t        from = 0;
+
+    if (objects->answered_max == 0)
+        return;
+    seen_clear(&objects->seen);
+    for (struct list *at = objects->asked.next; at != &objects->asked; at = at->next) {
+        uint64_t request = CONTAINER(at, struct asked, link)->request;
+
+        if (request > objects->answered_max)
+            break;
+        seen_add(&objects->seen, from, request);
+        from = request + 1;
+    }
+    seen_add(&objects->seen, from, objects->answered_max + 1);
+    if (!seen_empty(&objects->seen))
+        objects->seen_at_ms = 0;
 }
 
 /* ---- giving up ---- */
@@ -114,8 +121,8 @@ giveup_done(struct call *call)
             call_answer(call, MSG_TYPE_ACK, &m, NULL) == MUSTER_OK && m.ack.value == 0;
         waiter_wake(giveup->outcome->waiter);
     }
-    asked_remove(&giveup->asked);
-    seen_count(call->session, giveup->asked.request);
+    if (list_linked(&giveup->asked.link))
+        asked_seen(call->session, &giveup->asked);
     call_free(&giveup->cancel);
     free(giveup);
 }
@@ -238,15 +245,15 @@ object_ended(struct call *call)
     if (mine->held != NULL && call->error.code == MUSTER_OK && list_linked(&mine->asked.link)) {
         asked_move(&mine->asked, mine->held);
     } else {
-        asked_remove(&mine->asked);
         mine->held = NULL;
+        /* An error of the manager may be kept as well.  One of our own is told in a
+         * session that is gone, or of a request that was given up. */
+        if (list_linked(&mine->asked.link) && !call->once && call->sends > 0 &&
+            (mine->kind == VERB_WRITE || mine->kind == VERB_WAIT))
+            asked_seen(call->session, &mine->asked);
+        asked_remove(&mine->asked);
     }
     mine->generation = call->session->objects.generation;
-    /* An error of the manager may be kept as well.  One of our own is told in a
-     * session that is gone, or of a request that was given up. */
-    if (mine->held == NULL && !call->once && call->sends > 0 &&
-        (mine->kind == VERB_WRITE || mine->kind == VERB_WAIT))
-        seen_count(call->session, call->request);
     mine->done(mine);
 }
 

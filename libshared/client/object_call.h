@@ -20,8 +20,8 @@ struct giveup {
 /* All with the lock held, but for object_make(). */
 void           asked_remove(struct asked *asked);
 void           asked_move(struct asked *from, struct asked *to);
-/* An answer came that the manager keeps until it hears so. */
-void           seen_count(struct muster_session *session, uint64_t request);
+/* An answer came that the manager keeps until it hears so: it is asked no more. */
+void           asked_seen(struct muster_session *session, struct asked *asked);
 /* The manager shall take it back.  It takes the request's place in `asked`. */
 struct giveup *giveup_begin(struct object_call *call);
 /* Encode an OBJECT_DO. */

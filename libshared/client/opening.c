@@ -332,6 +332,7 @@ void
 objects_free(struct muster_session *session)
 {
     assert(list_empty(&session->objects.asked));
+    seen_free(&session->objects.seen);
     objects_forget(&session->objects);
 }
 
@@ -362,7 +363,7 @@ objects_lost(struct muster_session *session)
             call_end(call, &error);
     }
     session->objects.answered_max = 0;
-    session->objects.answers = 0;
+    seen_clear(&session->objects.seen);
     session->objects.seen_at_ms = CLIENT_NEVER;
     waiters_wake(session, &session->objects);
 }

@@ -100,12 +100,13 @@ pump_say_seen(struct muster_session *session, uint64_t now_ms, bool alone)
     enum { SEEN_HEAD_BYTES = 64, ID_BYTES = 8 };
     union wire_any m = { 0 };
 
-    if (!objects_seen_due(session, now_ms, alone) ||
-        !pump_room(session, SEEN_HEAD_BYTES + (size_t)SEEN_EXCEPT_MAX * ID_BYTES))
+    if (!objects_seen_due(session, now_ms, alone))
         return;
-    objects_seen(session, &m.object_seen, &session->seen_ids);
-    wire_put_any(&session->frame, MSG_TYPE_OBJECT_SEEN, ++session->request_last, &m);
-    session->frame_messages++;
+    while (pump_room(session, SEEN_HEAD_BYTES + (size_t)SEEN_EXCEPT_MAX * ID_BYTES) &&
+           objects_seen(session, &m.object_seen, &session->seen_ids)) {
+        wire_put_any(&session->frame, MSG_TYPE_OBJECT_SEEN, ++session->request_last, &m);
+        session->frame_messages++;
+    }
 }
 
 static void

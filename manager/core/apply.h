@@ -19,7 +19,7 @@ APPLY_TASKS(APPLY_DECLARE)
 /* apply_objects.c: facts about shared objects */
 #define APPLY_OBJECTS(A)                                                       \
     A(object_made) A(object_tied) A(object_untied) A(object_deleted) A(object_did) \
-    A(answers_seen) A(answer_undone) A(body_loose)
+    A(answers_seen) A(range_seen) A(answer_undone) A(body_loose)
 APPLY_OBJECTS(APPLY_DECLARE)
 
 /* lent.c: facts about keys of tasks */

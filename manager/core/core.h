@@ -38,6 +38,9 @@ struct core_config {
     uint64_t object_bytes_max;    /* of what they hold, of waits and of answers not yet seen */
     uint32_t waits_per_session_max;
     uint32_t answers_kept_max;    /* of one session, not yet seen by it */
+    uint64_t log_kept_bytes;      /* of lines that workers and the manager logged; 0 = few */
+    uint64_t seed[2];             /* random: what clients choose does not collide in tables;
+                                   * nothing that is told or stored depends on it */
     const char *software;         /* borrowed; told in WELCOME and STATUS */
 };
 
@@ -76,6 +79,8 @@ void core_expel(struct core *core, uint64_t now_ms, uint64_t session, muster_err
 void core_slow(struct core *core, uint64_t session, bool slow);
 /* New work is refused with NO_SPACE while true. */
 void core_space(struct core *core, bool low);
+/* The manager itself logged a line: at most TEXT_BYTES_MAX bytes of valid UTF-8. */
+void core_log(struct core *core, uint64_t unix_ms, uint8_t level, struct slice text);
 /* Ends a turn: expire, schedule, answer polls, close result blocks, prune. */
 void core_turn(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effects *fx);
 /* When core_turn() wants to be called at the latest; UINT64_MAX: whenever. */

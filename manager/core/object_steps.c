@@ -10,6 +10,7 @@
 enum {
     LIST_WORK = 4,                 /* to look at one object for a list */
     TIE_BYTES = 128,               /* of a tie and its place in the map */
+    ANSWERS_SHARE = 2,             /* of all that objects may hold: one session's answers */
 };
 
 /* ---- OPEN ---- */
@@ -68,12 +69,21 @@ step_refused(struct core *core, const struct step *step)
 static bool
 step_may_keep(struct core *core, const struct step *step)
 {
-    if (step->session->kept.count < core->config.answers_kept_max)
+    const struct session *session = step->session;
+    uint64_t              all_max = core->config.object_bytes_max;
+
+    if (session->kept.count < core->config.answers_kept_max &&
+        session->kept_bytes <= all_max / ANSWERS_SHARE && core->answer_bytes <= all_max)
         return true;
     core->counters.refused++;
-    effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_BUSY,
-                  "%u answers have not been seen by this session, the limit",
-                  step->session->kept.count);
+    if (core->answer_bytes > all_max)
+        effects_error(step->fx, session->id, step->request, MUSTER_ERR_BUSY,
+                      "answers not seen yet hold %llu bytes, the manager's limit is %llu",
+                      (unsigned long long)core->answer_bytes, (unsigned long long)all_max);
+    else
+        effects_error(step->fx, session->id, step->request, MUSTER_ERR_BUSY,
+                      "%u answers (%llu bytes) have not been seen by this session, the limit",
+                      session->kept.count, (unsigned long long)session->kept_bytes);
     return false;
 }
 

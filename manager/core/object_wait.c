@@ -86,10 +86,17 @@ lane_move(struct core *core, struct wait *wait, const struct verdict *v)
 
 /* ---- life ---- */
 
+/* Clients choose their numbers: mixed, they cannot choose slots of the map. */
+static uint64_t
+wait_key(const struct session *session, uint64_t request)
+{
+    return tree_mix(session->kept.seed, request);
+}
+
 struct wait *
 wait_find(const struct session *session, uint64_t request)
 {
-    return map_get(&session->wait_map, request);
+    return map_get(&session->wait_map, wait_key(session, request));
 }
 
 static struct slice
@@ -135,7 +142,7 @@ wait_new(struct core *core, struct session *session, struct object *object, cons
     wait->entered = v->kind == VERDICT_ENTER;
     list_append(&object->waits, &wait->object_link);
     list_append(&session->waits, &wait->session_link);
-    map_put(&session->wait_map, act->request, wait);
+    map_put(&session->wait_map, wait_key(session, act->request), wait);
     if (act->request > session->request_high)
         session->request_high = act->request;
     object->waiting++;
@@ -155,7 +162,7 @@ wait_free(struct core *core, struct wait *wait)
     lane_leave(core, wait);
     list_remove(&wait->object_link);
     list_remove(&wait->session_link);
-    map_remove(&wait->session->wait_map, wait->act.request);
+    map_remove(&wait->session->wait_map, wait_key(wait->session, wait->act.request));
     if (list_linked(&wait->woken))
         list_remove(&wait->woken);
     if (wait->timer.place > 0)

@@ -24,8 +24,10 @@ session_new(struct core *core, uint64_t id)
     struct session *session = base_alloc(sizeof(*session));
 
     session->id = id;
+    session->kept.seed = core->config.seed[0];
     list_init(&session->jobs);
     list_init(&session->polls);
+    list_init(&session->log_waits);
     list_init(&session->watches);
     list_init(&session->ties);
     list_init(&session->waits);
@@ -40,6 +42,8 @@ session_drop_polls(struct core *core, struct session *session)
 {
     while (!list_empty(&session->polls))
         poll_free(core, CONTAINER(session->polls.next, struct poll, session_link));
+    while (!list_empty(&session->log_waits))
+        log_wait_free(core, CONTAINER(session->log_waits.next, struct log_wait, session_link));
     while (!list_empty(&session->watches))
         watch_free(core, CONTAINER(session->watches.next, struct watch, session_link));
 }
@@ -336,6 +340,7 @@ core_slow(struct core *core, uint64_t id, bool slow)
     session_hold(core, session, slow);
     if (session->worker != NULL)
         worker_refresh(core, session->worker);
+    core->logs.news = core->logs.news || !slow;
     for (struct list *at = session->polls.next; !slow && at != &session->polls; at = at->next)
         job_touch(core, CONTAINER(at, struct poll, session_link)->job);
 }

@@ -16,7 +16,7 @@ struct note {
     uint64_t        request;
     struct msg_object_do m;            /* without key and value */
     uint32_t        items;             /* of a block; ids in a value */
-    uint64_t        below;             /* SEEN; CANCEL, CLOSE: whom */
+    uint64_t        from, below;       /* SEEN; CANCEL, CLOSE: whom (below) */
     uint64_t        except[4];
     uint32_t        excepted;
 };
@@ -53,6 +53,7 @@ note_add(const struct wire_message *message, const union wire_any *m)
     } else if (message->type == MSG_TYPE_OBJECT_CLOSE) {
         note.below = m->object_close.object;
     } else if (message->type == MSG_TYPE_OBJECT_SEEN) {
+        note.from = m->object_seen.from;
         note.below = m->object_seen.below;
         in = reader_of(m->object_seen.except.bytes);
         for (uint32_t i = 0; i < m->object_seen.except.count && i < 4; i++) {
@@ -81,6 +82,30 @@ note_last(uint16_t type)
     }
     pthread_mutex_unlock(&seen.lock);
     return note;
+}
+
+/* Does it say that the answer to this request has arrived? */
+static inline bool
+note_tells(const struct note *note, uint64_t request)
+{
+    bool tells = note->type == MSG_TYPE_OBJECT_SEEN && note->from <= request &&
+                 request < note->below;
+
+    for (uint32_t i = 0; i < note->excepted; i++)
+        tells = tells && note->except[i] != request;
+    return tells;
+}
+
+static inline bool
+note_told(uint64_t request)
+{
+    bool told = false;
+
+    pthread_mutex_lock(&seen.lock);
+    for (uint32_t i = 0; i < seen.count && !told; i++)
+        told = note_tells(&seen.notes[i], request);
+    pthread_mutex_unlock(&seen.lock);
+    return told;
 }
 
 static inline uint32_t

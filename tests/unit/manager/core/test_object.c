@@ -327,7 +327,7 @@ tell_limits(struct scene *scene)
     m.object_do.value = slice_of(bytes, sizeof(bytes));
     (void)ask(scene, BOB, MSG_TYPE_OBJECT_DO, &m);
     expect_text(scene, MUSTER_ERR_FULL,
-                "shared objects hold 128 bytes, the manager's limit is 32768");
+                "shared objects hold 304 bytes, the manager's limit is 32768");
     m.object_do.value = slice_of(bytes, 20 * KIB);
     request = ask(scene, BOB, MSG_TYPE_OBJECT_DO, &m);
     (void)expect_done(scene, BOB, request);

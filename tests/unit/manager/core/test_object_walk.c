@@ -290,6 +290,8 @@ ask_seen(struct walker *walker, uint32_t who)
     union wire_any m = { .object_seen = { .below = walker->world->request - chance(walker, 30) } };
     uint32_t       count = chance(walker, 3);
 
+    if (chance(walker, 2) > 0)
+        m.object_seen.from = m.object_seen.below - chance(walker, 50);
     for (uint32_t i = 0; i < count; i++)
         wire_put_id(&list, &(struct wire_id){ walker->past[who][chance(walker, PAST)].request });
     m.object_seen.except = (struct wire_list){ buffer_slice(&list), count };
