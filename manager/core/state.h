@@ -19,7 +19,8 @@
 #include "map.h"
 #include "parse.h"
 #include "record.h"
-#include "tree.h"
+#include "siphash.h"
+#include "treap.h"
 
 /* A token's epoch: the manager's in the upper bits, the turn's below it, so
  * that a task given back and leased again never has a token twice. */

@@ -1,8 +1,8 @@
-/* tree.c - a treap: by key from left to right, by rank from the root down
+/* treap.c - a treap: by key from left to right, by rank from the root down
  *
  * 1. A node's rank is its mixed key: no two are equal, and none is above its parent's.
  */
-#include "tree.h"
+#include "treap.h"
 
 #include <assert.h>
 #include <stddef.h>

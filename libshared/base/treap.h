@@ -1,4 +1,4 @@
-/* tree.h - things in the order of a number, wherever in it they come and go
+/* treap.h - things in the order of a number, wherever in it they come and go
  *
  * Intrusive: a node lies in the thing itself, so nothing is allocated.  Adding,
  * removing and finding take O(log n) steps whatever the order of the numbers:
@@ -6,8 +6,8 @@
  * does not know the seed cannot choose numbers that make it deep.  What a caller
  * sees does not depend on the seed.
  */
-#ifndef BASE_TREE_H
-#define BASE_TREE_H
+#ifndef BASE_TREAP_H
+#define BASE_TREAP_H
 
 #include <stdbool.h>
 #include <stdint.h>
