@@ -188,6 +188,7 @@ functions_start(struct functions *functions, const struct function_start *start)
     call->task = start->task;
     call->token = start->token;
     call->input = start->input;
+    call->key_file = start->key_file;
     /* One descriptor, however many calls are started ahead. */
     if (group->argument_fd < 0)
         group->argument_fd = start->argument_fd;
@@ -302,6 +303,8 @@ call_hand(struct functions *functions, struct server *server, struct call *call)
         return;
     }
     hand_spec(functions, server, group);
+    if (call->key_file != NULL)
+        child_key(&server->child, functions->address, call->key_file);
     call->number = child_call(&server->child, call->token.index, call->token.attempt, argument);
     call->bytes = argument.bytes;
     buffer_free(&large);

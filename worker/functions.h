@@ -51,6 +51,7 @@ struct functions {
     bool         pinged;              /* it owes us an answer ... */
     uint64_t     ping_at_ms;          /* ... until then; else it is asked then */
     const char  *worker, *host, *scratch;
+    const char  *address;             /* of the manager, for calls with a key */
     uint32_t     output_max, grace_ms;
     uint32_t     calls_per_child_max; /* 0 = any number */
     uint32_t     start_limit_ms;      /* start hooks of a child may take so long */
@@ -69,6 +70,7 @@ struct function_start {
     int                     argument_fd;  /* -1; or the argument, that of all calls of its
                                            * description; owned from now on */
     bool                    ahead;        /* beyond what fits */
+    const char             *key_file;     /* of its own; NULL: none */
 };
 
 void functions_init(struct functions *functions);

@@ -35,6 +35,7 @@ struct call {
     uint64_t          task;
     struct wire_token token;
     struct slice      input;
+    const char       *key_file;            /* NULL: none */
     uint32_t          number;              /* at its server, */
     size_t            bytes;               /* and of its argument there */
     bool              watched, told;

@@ -485,3 +485,4 @@ loop_close(struct loop *loop)
         close(loop->signals);
     free(loop);
 }
+    task_keys_free(&loop->keys);

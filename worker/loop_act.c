@@ -25,6 +25,7 @@ on_ended(void *context, uint64_t task, const struct wire_result *result)
 {
     struct loop *loop = context;
 
+    task_keys_forget(&loop->keys, task);
     agent_ended(loop->agent, clock_now_ms(), task, result, &loop->actions);
     loop->again = true;
 }
@@ -34,6 +35,7 @@ on_failed(void *context, uint64_t task, const char *why)
 {
     struct loop *loop = context;
 
+    task_keys_forget(&loop->keys, task);
     agent_failed(loop->agent, clock_now_ms(), task, why, &loop->actions);
     loop->again = true;
 }
@@ -43,6 +45,7 @@ on_lost(void *context, uint64_t task, const char *why)
 {
     struct loop *loop = context;
 
+    task_keys_forget(&loop->keys, task);
     agent_lost(loop->agent, clock_now_ms(), task, why, &loop->actions);
     loop->again = true;
 }
@@ -152,6 +155,18 @@ act_spool(struct loop *loop, const struct agent_action *action)
 }
 
 static void
+act_key(struct loop *loop, const struct agent_action *action)
+{
+    struct muster_error error = { 0 };
+    uint8_t             public[KEY_PUBLIC_BYTES];
+
+    if (task_keys_make(&loop->keys, action->task, &action->token, public, &error))
+        on_failed(loop, action->task, error.detail);
+    else
+        agent_key(loop->agent, clock_now_ms(), action->task, public, &loop->actions);
+}
+
+static void
 act_reconnect(struct loop *loop)
 {
     struct muster_error error = { 0 };
@@ -191,6 +206,9 @@ act_one(struct loop *loop, const struct agent_action *action)
         outbox_add_chunks(&loop->outbox, action->task, &action->token, action->stream,
                           (uint32_t)action->offset, (uint32_t)action->bytes);
         break;
+    case AGENT_KEY:
+        act_key(loop, action);
+        break;
     case AGENT_START:
         runner_start(&loop->runner, action->task, &action->token, action->spec, action->input,
                      action->ahead);
@@ -206,6 +224,7 @@ act_one(struct loop *loop, const struct agent_action *action)
         break;
     case AGENT_RELEASE:
         runner_release(&loop->runner, action->task);
+        task_keys_forget(&loop->keys, action->task);
         break;
     case AGENT_RECONNECT:
         act_reconnect(loop);
@@ -392,13 +411,15 @@ loop_open_parts(struct loop *loop, const struct spawn_user *user, struct muster_
         return err;
     loop->manager = map_hash(slice_of(key_manager_public(loop->key), KEY_BYTES));
     loop->base_env = command_base_env(environ, user->switches ? user->name : NULL, user->home);
+    loop->keys = (struct task_keys){ .scratch = loop->scratch, .user = user,
+                                     .worker = loop->key };
     loop->stdins = (struct stdin_cache){ .folder = loop->scratch, .context = loop, .ask = on_ask,
                                          .ready = on_stdin_ready };
     loop->functions = (struct functions){
         .calls = { loop, loop_watch_child, on_ended, on_failed, on_lost, on_unstarted,
                    on_started, on_output, on_keep },
         .hatchery = loop->hatched->socket, .hatchery_pid = loop->hatched->hatchery,
-        .worker = loop->config->name,
+        .worker = loop->config->name, .address = loop->config->connect,
         .host = loop->config->host, .scratch = loop->scratch,
         .output_max = (uint32_t)loop->config->output_max, .grace_ms = loop->config->grace_ms,
         .calls_per_child_max = loop->config->calls_per_child_max,
@@ -410,7 +431,7 @@ loop_open_parts(struct loop *loop, const struct spawn_user *user, struct muster_
         .calls = { loop, loop_watch_slot, on_ended, on_failed, on_lost, on_started,
                    on_output },
         .nursery = loop->nursery, .spool = &loop->spool, .stdins = &loop->stdins,
-        .functions = &loop->functions,
+        .functions = &loop->functions, .keys = &loop->keys, .address = loop->config->connect,
         .scratch = loop->scratch, .host = loop->config->host,
         .worker = loop->config->name, .base_env = loop->base_env,
         .output_max = (uint32_t)loop->config->output_max, .grace_ms = loop->config->grace_ms,

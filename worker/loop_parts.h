@@ -41,6 +41,7 @@ struct loop {
     struct functions     functions;
     struct stdin_cache   stdins;
     struct outbox        outbox;
+    struct task_keys     keys;
     struct spool         spool;
     struct buffer        scratch_message;
 };

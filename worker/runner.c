@@ -146,7 +146,7 @@ place_start(struct runner *runner, struct place *place, uint64_t task,
     char                scratch[PATH_MAX];
     struct command_task command = { .spec = spec, .token = token, .input = input,
                                     .scratch = scratch, .worker = runner->worker,
-                                    .base_env = runner->base_env };
+                                    .base_env = runner->base_env, .address = runner->address };
     struct order        order = { .task = task, .time_limit_ms = spec->time_limit_ms,
                                   .grace_ms = spec->grace_ms > 0 ? spec->grace_ms
                                                                  : runner->grace_ms,
@@ -157,6 +157,11 @@ place_start(struct runner *runner, struct place *place, uint64_t task,
     muster_err          err;
 
     scratch_path(scratch, runner->scratch, place->slot.number);
+    if (spec->own_key && task_keys_file(runner->keys, task, &command.key_file, &error)) {
+        idle_push(runner, place->slot.number);
+        start_failed(runner, task, &error);
+        return;
+    }
     buffer_clear(&runner->strings);
     err = command_put(&command, &runner->strings, &order.argc, &order.envc, &error);
     if (err) {
@@ -187,11 +192,13 @@ static void
 function_start(struct runner *runner, uint64_t task, const struct wire_token *token,
                const struct wire_spec *spec, struct slice input, bool ahead)
 {
-    struct function_start start = { task, *token, spec, input, -1, ahead };
+    struct function_start start = { task, *token, spec, input, -1, ahead, NULL };
     struct muster_error   error = { 0 };
 
-    if (spec->stdin_bytes > spec->stdin_inline.bytes &&
-        stdin_open(runner->stdins, spec, token->job, input, &start.argument_fd, &error))
+    if (spec->own_key && task_keys_file(runner->keys, task, &start.key_file, &error))
+        start_failed(runner, task, &error);
+    else if (spec->stdin_bytes > spec->stdin_inline.bytes &&
+             stdin_open(runner->stdins, spec, token->job, input, &start.argument_fd, &error))
         start_failed(runner, task, &error);
     else
         functions_start(runner->functions, &start);

@@ -19,6 +19,7 @@
 #include "slot.h"
 #include "spool.h"
 #include "stdin.h"
+#include "task_keys.h"
 
 /* What the runner needs of the loop. */
 struct runner_calls {
@@ -57,7 +58,9 @@ struct runner {
     struct spool        *spool;       /* folder == NULL: none */
     struct stdin_cache  *stdins;
     struct functions    *functions;
+    struct task_keys    *keys;
     const char          *scratch, *host, *worker;
+    const char          *address;     /* of the manager, for tasks with a key */
     const char *const   *base_env;
     uint32_t             output_max, grace_ms;
     struct place       **places;

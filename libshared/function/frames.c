@@ -44,6 +44,11 @@ frame_put(struct buffer *out, const struct frame *frame)
     case FRAME_CALL:
         put_call(out, &frame->call);
         break;
+    case FRAME_KEY:
+        write_u32(out, frame->key.call);
+        write_bytes(out, frame->key.address);
+        write_bytes(out, frame->key.path);
+        break;
     case FRAME_READY:
         write_u32(out, frame->ready.pid);
         write_bytes(out, frame->ready.error);
@@ -100,6 +105,11 @@ get_body(struct reader *in, struct frame *frame)
         break;
     case FRAME_CALL:
         get_call(in, &frame->call);
+        break;
+    case FRAME_KEY:
+        frame->key.call = read_u32(in);
+        frame->key.address = read_text(in, PATH_BYTES_MAX);
+        frame->key.path = read_text(in, PATH_BYTES_MAX);
         break;
     case FRAME_READY:
         frame->ready.pid = read_u32(in);

@@ -6,6 +6,8 @@
  *     START    text worker
  *     SPEC     u64 job, u32 result_bytes_max, the job's encoded wire_spec: of the
  *              calls behind it
+ *     KEY      u32 call, text address, text path: of the call behind it, which has a key
+ *              file of its own for the manager at this address
  *     CALL     u32 call, u32 index, u32 attempt, bytes argument
  *   child -> worker, in a ring of shared memory (page.h)
  *     READY    u32 pid, text error ("" when it can serve)
@@ -35,11 +37,12 @@ static_assert((uint32_t)OUTPUT_INLINE_BYTES_MAX <= (uint32_t)FRAME_DATA_BYTES_MA
               "so must the inline result");
 
 enum frame_kind {
-    FRAME_START = 1, FRAME_SPEC = 2, FRAME_CALL = 3,
+    FRAME_START = 1, FRAME_SPEC = 2, FRAME_CALL = 3, FRAME_KEY = 4,
     FRAME_READY = 16, FRAME_DATA = 17, FRAME_RESULT = 18,
 };
 
 struct frame_spec   { uint64_t job; uint32_t result_bytes_max; struct slice spec; };
+struct frame_key    { uint32_t call; struct slice address, path; };
 struct frame_call   { uint32_t call, index, attempt; struct slice argument; };
 struct frame_ready  { uint32_t pid; struct slice error; };
 struct frame_data   { uint32_t call; uint8_t stream; struct slice data; };
@@ -57,6 +60,7 @@ struct frame {
         struct slice        start;           /* the worker's name */
         struct frame_spec   spec;
         struct frame_call   call;
+        struct frame_key    key;
         struct frame_ready  ready;
         struct frame_data   data;
         struct frame_result result;

@@ -230,6 +230,9 @@ on_frame(const struct frame *frame)
         return true;
     case FRAME_SPEC:
         return serve_call_spec(&frame->spec);
+    case FRAME_KEY:
+        serve_call_key(&frame->key);
+        return true;
     case FRAME_CALL:
         run_call(&frame->call);
         return true;

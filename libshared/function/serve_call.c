@@ -29,6 +29,8 @@ static struct {
     struct pair        named[NAMED_MAX], env[SPEC_ENV_MAX];
     uint32_t           named_count, env_count;
     uint32_t           number;               /* of the present call; 0: a hook */
+    uint32_t           key_call;             /* the call that has a key; 0: none yet */
+    struct buffer      key_path, key_address;    /* with a zero byte */
     struct buffer      argument, result, line;
     bool               failed;
     char               reason[TEXT_BYTES_MAX + 1];
@@ -59,12 +61,24 @@ call_named(struct muster_call *call, const char *name, size_t *bytes_out)
     return now.text.data + pair->value;
 }
 
+/* What a command with a key finds in its environment. */
+static const char *
+key_env(const char *name)
+{
+    if (strcmp(name, "MUSTER_AUTHKEY_FILE") == 0)
+        return (const char *)now.key_path.data;
+    return strcmp(name, "MUSTER_ADDRESS") == 0 ? (const char *)now.key_address.data : NULL;
+}
+
 static const char *
 call_env(struct muster_call *call, const char *name)
 {
-    const struct pair *pair = pair_find(now.env, now.env_count, name);
+    const struct pair *pair;
 
     (void)call;
+    if (now.number != 0 && now.key_call == now.number && key_env(name) != NULL)
+        return key_env(name);
+    pair = pair_find(now.env, now.env_count, name);
     return pair != NULL ? (const char *)now.text.data + pair->value : NULL;
 }
 
@@ -244,6 +258,22 @@ serve_call_spec(const struct frame_spec *spec)
     now.head.cpus_milli = now.spec.cpus_milli;
     spec_pairs();
     return true;
+}
+
+static void
+key_text_put(struct buffer *out, struct slice text)
+{
+    buffer_clear(out);
+    buffer_append_slice(out, text);
+    buffer_append(out, "", 1);
+}
+
+void
+serve_call_key(const struct frame_key *key)
+{
+    now.key_call = key->call;
+    key_text_put(&now.key_path, key->path);
+    key_text_put(&now.key_address, key->address);
 }
 
 /* ---- the call ---- */

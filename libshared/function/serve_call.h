@@ -12,6 +12,8 @@
 void serve_call_worker(const char *name);
 /* Calls that follow are of this job.  False: it cannot be read. */
 bool serve_call_spec(const struct frame_spec *spec);
+/* This call has a key file. */
+void serve_call_key(const struct frame_key *key);
 void serve_call_run(struct function_table *table, const struct frame_call *call);
 /* The result, and in *reason_out why it failed ("" when it did not); both live until
  * the next call. */

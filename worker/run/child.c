@@ -86,6 +86,14 @@ child_spec(struct child *child, const struct frame_spec *spec)
     frame_put(&child->out, &(struct frame){ .kind = FRAME_SPEC, .spec = *spec });
 }
 
+void
+child_key(struct child *child, const char *address, const char *path)
+{
+    frame_put(&child->out, &(struct frame){ .kind = FRAME_KEY,
+                                            .key = { child->next, slice_text(address),
+                                                     slice_text(path) } });
+}
+
 uint32_t
 child_call(struct child *child, uint32_t index, uint32_t attempt, struct slice argument)
 {

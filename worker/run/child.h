@@ -38,6 +38,8 @@ muster_err child_open(struct child *child, uint64_t number, int hatchery, const 
                       struct muster_error *error);
 void child_close(struct child *child);
 void child_spec(struct child *child, const struct frame_spec *spec);
+/* The next call has this key file. */
+void child_key(struct child *child, const char *address, const char *path);
 /* Returns the call's number. */
 uint32_t child_call(struct child *child, uint32_t index, uint32_t attempt, struct slice argument);
 /* No more calls: it ends when it has served those that it was handed. */

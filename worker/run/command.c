@@ -63,13 +63,16 @@ env_is_set(const struct wire_spec *spec, const char *entry)
 }
 
 static bool
-env_is_ours(struct slice entry)
+env_is_ours(const struct command_task *task, struct slice entry)
 {
+    /* The last two are ours in a task with a key alone. */
     static const char *const names[] = { "MUSTER_JOB_ID=", "MUSTER_TASK_ID=", "MUSTER_ATTEMPT=",
                                          "MUSTER_CPUS=", "MUSTER_TASK_DIR=", "MUSTER_TASK_INDEX=",
-                                         "MUSTER_WORKER=" };
+                                         "MUSTER_WORKER=", "MUSTER_AUTHKEY_FILE=",
+                                         "MUSTER_ADDRESS=" };
+    size_t count = sizeof(names) / sizeof(names[0]) - (task->key_file == NULL ? 2 : 0);
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         size_t bytes = strlen(names[i]);
 
         if (entry.bytes >= bytes && memcmp(entry.data, names[i], bytes) == 0)
@@ -102,7 +105,13 @@ env_own_put(const struct command_task *task, struct buffer *out)
     string_end(out);
     buffer_printf(out, "MUSTER_WORKER=%s", task->worker);
     string_end(out);
-    return 7;
+    if (task->key_file == NULL)
+        return 7;
+    buffer_printf(out, "MUSTER_AUTHKEY_FILE=%s", task->key_file);
+    string_end(out);
+    buffer_printf(out, "MUSTER_ADDRESS=%s", task->address);
+    string_end(out);
+    return 9;
 }
 
 static uint32_t
@@ -122,7 +131,7 @@ env_put(const struct command_task *task, struct buffer *out)
         bool             read = wire_get_text(&in, &own);
 
         assert(read);
-        if (env_is_ours(own.text) || memchr(own.text.data, '=', own.text.bytes) == NULL)
+        if (env_is_ours(task, own.text) || memchr(own.text.data, '=', own.text.bytes) == NULL)
             continue;
         buffer_append_slice(out, own.text);
         string_end(out);

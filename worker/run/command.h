@@ -17,6 +17,8 @@ struct command_task {
     const char              *scratch;      /* MUSTER_TASK_DIR */
     const char              *worker;       /* MUSTER_WORKER */
     const char *const       *base_env;     /* NAME=VALUE, NULL-terminated */
+    const char              *key_file;     /* MUSTER_AUTHKEY_FILE, with MUSTER_ADDRESS; NULL: */
+    const char              *address;      /* the task has no key */
 };
 
 /* Append argv, environment and working directory, each with a final zero.

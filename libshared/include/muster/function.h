@@ -136,6 +136,21 @@ muster_call_env(struct muster_call *call, const char *name)
     return call->table->env(call, name);
 }
 
+/* The path of a key file of this call's own, and the manager's address, for
+ * muster_session_open(); good until the call returns.  NULL: the job did not ask for keys
+ * (`own_key`). */
+static inline const char *
+muster_call_keyfile(struct muster_call *call)
+{
+    return muster_call_env(call, "MUSTER_AUTHKEY_FILE");
+}
+
+static inline const char *
+muster_call_address(struct muster_call *call)
+{
+    return muster_call_env(call, "MUSTER_ADDRESS");
+}
+
 /* ---- the result ---- */
 
 /* Set the result, a copy of these bytes.  False, and the call has failed, when it is
