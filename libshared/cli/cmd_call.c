@@ -17,7 +17,7 @@ struct call_settings {
     uint64_t         time_limit_ms;
     uint32_t         jobs, retries, cpus_milli;
     struct text_list modules, named, labels;
-    bool             unordered, null_separated;
+    bool             unordered, null_separated, task_key;
 };
 
 #define AT(field) offsetof(struct call_settings, field)
@@ -37,7 +37,10 @@ struct call_settings {
     { 0, "retries", "N", OPTION_COUNT, AT(retries), 999,                                       \
       "try a call that fails so often again", NAMES_NOTHING },                                 \
     { 0, "time-limit", "DURATION", OPTION_DURATION, AT(time_limit_ms), UINT32_MAX,             \
-      "kill a call that runs longer", NAMES_NOTHING }
+      "kill a call that runs longer", NAMES_NOTHING },                                         \
+    { 0, "task-key", NULL, OPTION_FLAG, AT(task_key), 0,                                       \
+      "give each call a key file of its own (muster_call_keyfile), good until it returns: "    \
+      "with it the function can speak to the manager, as you", NAMES_NOTHING }
 
 static const struct option call_rows[] = {
     CALL_ROWS,
@@ -239,6 +242,7 @@ call_open(struct call *call, const struct call_settings *wanted)
                .attempts_max = wanted->retries + 1,
                .time_limit_ms = (uint32_t)wanted->time_limit_ms,
                .named_count = wanted->named.count,
+               .own_key = wanted->task_key,
     };
     int status;
 

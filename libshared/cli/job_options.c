@@ -94,6 +94,10 @@ static const struct option what_rows[] = {
     { 0, "cwd", "DIR", OPTION_TEXT, AT(cwd), 0,
       "run in DIR of the worker (. is this folder's path); default: a private scratch folder, and "
       "in a private fleet this folder", NAMES_FOLDER },
+    { 0, "task-key", NULL, OPTION_FLAG, AT(task_key), 0,
+      "give each task a key file of its own, good while it runs: `muster queue put`, `muster "
+      "submit` and the like then work inside it, as you; other tasks cannot reach the manager",
+      NAMES_NOTHING },
     { 0, "output-max", "SIZE", OPTION_SIZE, AT(output_max), JOB_OUTPUT_MAX,
       "keep so much of each of stdout and stderr of a task, head and tail; default 1M",
       NAMES_NOTHING },
@@ -502,6 +506,7 @@ plan_when(const struct job_settings *settings, struct job_plan *plan, struct mus
     options->retry_delay_ms = settings->retry_delay_ms;
     options->priority = settings->priority;
     options->output_bytes = settings->output_max;
+    options->own_key = settings->task_key;
     options->name = settings->name;
     options->dedup = settings->dedup;
     if (settings->halt != NULL &&

@@ -27,7 +27,7 @@ struct job_settings {
     const char      *name, *cwd, *dedup, *joblog;
     struct text_list env;
     uint64_t         output_max;
-    bool             dry_run;
+    bool             dry_run, task_key;
 };
 
 extern const struct option_group job_input_options;   /* Inputs */

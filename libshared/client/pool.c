@@ -185,6 +185,7 @@ pool_try_job(const struct muster_pool *pool, const char *name, uint64_t lead, ui
         .mem_bytes = own->mem_bytes, .labels = own->labels, .attempts_max = own->attempts_max,
         .running_max = own->processes, .cap_with = lead, .time_limit_ms = own->time_limit_ms,
         .output_bytes = OUTPUT_BYTES_MAX, .dedup = dedup, .session_bound = !own->detached,
+        .own_key = own->own_key,
     };
 
     (void)snprintf(dedup, sizeof(dedup), "%s-%u-%s", pool->key, (unsigned)pool->refused, name);

@@ -213,6 +213,7 @@ process_submit(struct muster_process *process, uint32_t timeout_ms, uint64_t *jo
         .cpus_milli = own->cpus_milli, .mem_bytes = own->mem_bytes,
         .attempts_max = own->attempts_max, .time_limit_ms = own->time_limit_ms,
         .output_bytes = OUTPUT_BYTES_MAX, .dedup = process->key, .session_bound = own->daemon,
+        .own_key = own->own_key,
     };
     struct muster_submitted submitted;
     muster_err              err = muster_job_submit(process->session, &options, timeout_ms,

@@ -267,6 +267,7 @@ submit_spec(struct submission *s, const struct muster_job_options *options)
     s->spec.cpus_milli = options->cpus_milli > 0 ? options->cpus_milli : SUBMIT_CPUS_DEFAULT;
     s->spec.mem_bytes = options->mem_bytes;
     s->spec.function = slice_text(options->function != NULL ? options->function : "");
+    s->spec.own_key = options->own_key;
     wire_put_spec(&s->spec_bytes, &s->spec);
 }
 

@@ -67,6 +67,7 @@ struct muster_job_options {
 
     const char *dedup;           /* text; a repeat with the same content returns the same id */
     bool        session_bound;   /* cancelled when this session ends */
+    bool        own_key;         /* each task gets a key file of its own: see task.h */
 };
 
 struct muster_submitted {

@@ -30,6 +30,7 @@ struct muster_pool_options {      /* all zero is fine */
     uint32_t    time_limit_ms;    /* of one call; 0 = none */
     const struct muster_named *named;  size_t named_count;   /* the same for every call */
     bool        detached;         /* calls go on when this session ends */
+    bool        own_key;          /* each call gets a key file of its own: see task.h */
 };
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_pool_open(struct muster_session *session, const struct muster_pool_options *options,

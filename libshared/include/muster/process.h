@@ -31,6 +31,8 @@ struct muster_process_options {
     uint64_t    mem_bytes;
     uint32_t    time_limit_ms;   /* 0 = none */
     uint32_t    attempts_max;    /* 0 = 1 */
+    bool        own_key;         /* it gets a key file of its own, and may so start processes,
+                                  * use queues ...: see task.h */
 };
 /* Not started yet; no request.  INVALID. */
 MUSTER_API MUSTER_MUST_CHECK muster_err

@@ -5,6 +5,20 @@
  * submitter's library added: MUSTER_PARENT (job.index) when it was a task itself,
  * MUSTER_DAEMON and MUSTER_PROCESS_NAME of a process.  A function reads the same from
  * its call (function.h).
+ *
+ * A task has nothing to speak to the manager with, unless who submitted it asked for a
+ * key (`own_key` in job, process and pool options, `muster run --task-key`).  Then it
+ * finds in its environment, and in no other task's,
+ *
+ *   MUSTER_AUTHKEY_FILE   the path of an authkey file that is its own: for this attempt
+ *                         of this task, on the worker's machine, while it runs
+ *   MUSTER_ADDRESS        the manager
+ *
+ * and is with it a client with the name of the job's owner: muster_session_open() takes
+ * the two, and commands (muster queue put ...) find them by themselves.  A function asks
+ * its call for them: muster_call_keyfile() and muster_call_address().  When the task has
+ * ended, sessions that it opened end, too, with AUTH, and with them what is bound to
+ * them; the file is wiped.  At most 4 connections at a time.
  */
 #ifndef MUSTER_TASK_H
 #define MUSTER_TASK_H
