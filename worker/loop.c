@@ -447,6 +447,7 @@ loop_open(const struct loop_parts *parts, struct loop **loop_out, struct muster_
     loop->nursery = parts->nursery;
     loop->hatched = parts->hatched;
     loop->scratch = parts->scratch;
+    loop->again_started = parts->again;
     loop->epoll = loop->signals = -1;
     loop->opened_ms = clock_now_ms();
     loop->running_max = running_max();

@@ -16,6 +16,7 @@ struct loop_parts {                   /* borrowed for the life of the loop */
     const struct hatched_functions *hatched;
     const char              *scratch;
     const struct spawn_user *user;
+    bool                     again;   /* started anew: what ran its tasks was killed */
 };
 
 /* SIGTERM, SIGINT and SIGCHLD must be blocked already.  Errors: those of the

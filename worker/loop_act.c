@@ -393,6 +393,7 @@ open_agent(struct loop *loop, const struct restored *restored)
         .on_manager_lost = (enum agent_lost)config->on_manager_lost,
         .grace_ms = config->grace_ms, .idle_ms = config->idle_ms,
         .session = restored->session, .secret = restored->secret,
+        .wary = loop->again_started,
     };
 
     while (agent.secret == 0)

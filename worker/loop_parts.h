@@ -32,6 +32,7 @@ struct loop {
     uint64_t             connections;
     uint64_t             opened_ms;
     uint64_t             hold_until_ms;   /* 0 = nothing is held back */
+    bool                 again_started;   /* see loop.h */
     bool                 link_up, draining, restart, exiting, again;
     bool                 nobody_said, joined_said, joined;
     struct muster_error  exit_error;

@@ -71,7 +71,8 @@ worker_run(const struct config *config, struct prepared *made, bool *restart_out
 {
     struct loop_parts parts = { .config = config, .nursery = &made->nursery,
                                 .hatched = &made->hatched, .scratch = made->scratch,
-                                .user = &made->user };
+                                .user = &made->user,
+                                .again = getenv(RESTARTS_ENV) != NULL };
     struct loop      *loop = NULL;
     struct key       *key = NULL;
     muster_err        err = auth_start(error);

@@ -289,11 +289,10 @@ step_task_return(struct core *core, const struct step *step, const union wire_an
         worker->allowance = 0;
         break;
     case RETURN_WORKER_FAULT:
-        /* It would give back the next one just as quickly. */
+    case RETURN_LOST:
+        /* It would give back the next one just as quickly; others may do better. */
         worker->allowance = 0;
         worker_fault(core, worker, back->detail);
-        break;
-    case RETURN_LOST:
         break;
     case RETURN_COUNT:
         break;

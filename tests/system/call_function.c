@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMED_MAX = 8, LINE_BYTES_MAX = 64 * 1024 };
+enum { NAMED_MAX = 8, LINE_BYTES_MAX = 64 * 1024, SINGLE_BYTES_MAX = 65 * 1024 * 1024 };
 
 struct caller {
     struct muster_session    *session;
@@ -85,8 +85,8 @@ static void
 read_file(struct caller *caller)
 {
     FILE  *file = fopen(caller->single, "rb");
-    char  *data = malloc(64 * 1024 * 1024);
-    size_t bytes = file != NULL && data != NULL ? fread(data, 1, 64 * 1024 * 1024, file) : 0;
+    char  *data = malloc(SINGLE_BYTES_MAX);
+    size_t bytes = file != NULL && data != NULL ? fread(data, 1, SINGLE_BYTES_MAX, file) : 0;
 
     if (file == NULL)
         exit(2);
@@ -198,6 +198,8 @@ print(struct caller *caller)
     while ((err = muster_results_next(results, 60000, &result, &error)) == MUSTER_OK) {
         if (caller->single != NULL)
             print_single(caller, &result);
+        else if (count == caller->items)
+            check(MUSTER_ERR_INTERNAL, "a result came twice");
         else
             lines[count++] = (struct line){ result.index, line_of(&result) };
     }

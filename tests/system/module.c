@@ -1,6 +1,7 @@
 /* module.c - functions that behave well, and some that do not */
 #include <muster/function.h>
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,26 @@ MUSTER_FUNCTION(square)
     long n = number_of(call);
 
     muster_call_print(call, "%ld", n * n);
+}
+
+/* The same after two milliseconds, and how often it was tried. */
+MUSTER_FUNCTION(slow_square)
+{
+    long n = number_of(call);
+
+    poll(NULL, 0, 2);
+    muster_call_print(call, "%ld %u", n * n, call->attempt);
+}
+
+/* As whom it runs, and what becomes of its worker's secrets and processes. */
+MUSTER_FUNCTION(reach)
+{
+    const char *worker = (const char *)muster_call_named(call, "worker", NULL);
+    const char *why = access(muster_call_text(call), R_OK) == 0 ? "readable" : strerror(errno);
+
+    muster_call_print(call, "%d %d %s", (int)getuid(), (int)getegid(), why);
+    muster_call_print(call, ", %s", kill(atoi(worker), 0) == 0 ? "reachable" : strerror(errno));
+    muster_call_print(call, ", %s", setuid(0) == 0 ? "root again" : strerror(errno));
 }
 
 MUSTER_FUNCTION_AS(echo, "test.echo-1")

@@ -37,6 +37,10 @@
  *    (`ahead`), so that whoever runs them never waits for the next one.  They take
  *    nothing: when a call ends, the oldest one of its job that was started ahead takes
  *    over what it had.  So never more of them run at once than fit.
+ * 7. A worker that was started anew, because what ran its tasks was killed, is wary: of
+ *    tasks that were tried before it runs one at a time.  One of them may have done it, and
+ *    each that ran beside it has lost an attempt (manager/STATES.md): they shall not run
+ *    beside it again.  This lapses when there was none of them for AGENT_WARY_MS.
  */
 #ifndef AGENT_H
 #define AGENT_H
@@ -55,6 +59,7 @@ enum {
     AGENT_UNSENT_BYTES_MAX   = 64 * 1024 * 1024,  /* more results waiting: start nothing */
     AGENT_AHEAD_US           = 20000,    /* so much work is started ahead, per call that fits */
     AGENT_AHEAD_MAX          = 1024,     /* calls started ahead, per call that fits */
+    AGENT_WARY_MS            = 600000,
 };
 
 enum agent_lost {
@@ -84,6 +89,7 @@ struct agent_config {                     /* all borrowed for the life of the ag
     uint64_t    session;                  /* of an earlier run, to be resumed; 0 = none */
     uint64_t    secret;                   /* random; that of `session` if there is one */
     uint64_t    random;                   /* seeds the jitter */
+    bool        wary;                     /* see 7. */
 };
 
 enum agent_action_type {

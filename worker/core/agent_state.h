@@ -2,7 +2,8 @@
  *
  *   agent.c          messages and the session: greeting, joining, beats
  *   agent_turn.c     what time brings: starts, returns, drains, the end
- *   agent_tasks.c    leases: queue, start, end, return, kill
+ *   agent_tasks.c    leases: queue, end, return, kill
+ *   agent_start.c    which of them start, and what they take
  *   agent_keys.c     keys of tasks, asked for before they start
  *   agent_results.c  finished results until they are settled
  */
@@ -104,7 +105,9 @@ struct agent {
     struct list queue, running, finished;    /* finished: those sent longest ago first */
     struct list keys;                    /* struct held_key, not answered yet */
     uint32_t    queued_count, running_count, finished_count;
-    uint32_t    ahead_count;             /* of those that run: started ahead */
+    uint32_t    ahead_count;             /* of those that run: started ahead, */
+    uint32_t    retried_count;           /* and not in their first attempt */
+    uint64_t    wary_until_ms;
     size_t      unsent_bytes;
     uint32_t    cpus_free_milli;
     uint64_t    mem_free;
@@ -139,7 +142,15 @@ void   agent_say_join(struct agent *agent, uint64_t now_ms, struct agent_actions
 void   agent_say_beat(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
 void   agent_reconnect(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
 
+/* ---- agent_start.c ---- */
+void tasks_fill(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
+/* The task begins now. */
+void held_run(struct agent *agent, struct held *held, struct agent_actions *actions);
+/* Give back what the task took, or hand it on: it is dead. */
+void held_release(struct agent *agent, struct held *held);
+
 /* ---- agent_tasks.c ---- */
+void         queue_remove(struct agent *agent, struct held *held);
 uint64_t     held_key(const struct wire_token *token);
 struct held *held_find(const struct agent *agent, const struct wire_token *token);
 struct held *held_new(struct agent *agent, const struct wire_token *token, struct slice input);
@@ -151,16 +162,12 @@ void tasks_lease(struct agent *agent, uint64_t now_ms, const struct msg_task_lea
 void tasks_kill(struct agent *agent, uint64_t now_ms, const struct msg_task_kill *m,
                 struct agent_actions *actions);
 void tasks_lost(struct agent *agent, struct wire_list lost, struct agent_actions *actions);
-void tasks_fill(struct agent *agent, struct agent_actions *actions);
 void tasks_return_late(struct agent *agent, uint64_t now_ms, struct agent_actions *actions);
 void tasks_return_queue(struct agent *agent, enum wire_return reason,
                         struct agent_actions *actions);
 /* Forget the queue and kill what runs; `returns`: offer it again once dead. */
 void tasks_abandon(struct agent *agent, bool returns, struct agent_actions *actions);
 void tasks_refresh(struct agent *agent, uint64_t now_ms);
-
-/* The task begins now. */
-void held_run(struct agent *agent, struct held *held, struct agent_actions *actions);
 
 /* ---- agent_keys.c ---- */
 /* Must this task wait for a key before it runs? */

@@ -25,6 +25,7 @@ agent_new(const struct agent_config *config, uint64_t now_ms)
     agent->backoff_ms = AGENT_BACKOFF_MS_MIN;
     agent->idle_since_ms = now_ms;
     agent->state_ms = now_ms;
+    agent->wary_until_ms = config->wary ? now_ms + AGENT_WARY_MS : 0;
     agent->cpus_free_milli = config->cpus_milli;
     agent->mem_free = config->mem_bytes;
     for (uint32_t i = 0; i < config->resource_count; i++)
@@ -280,7 +281,7 @@ agent_tick(struct agent *agent, uint64_t now_ms, struct agent_actions *actions)
         return;
     drain_due(agent, now_ms, actions);
     if (!agent->draining && !agent->refused)
-        tasks_fill(agent, actions);
+        tasks_fill(agent, now_ms, actions);
     if (agent->state == STATE_GREETING && !agent->refused)
         greeting_due(agent, now_ms, actions);
     else if (agent->state == STATE_JOINING)
@@ -389,7 +390,7 @@ agent_check(const struct agent *agent)
     uint64_t mem = agent->mem_free;
     size_t   unsent = 0;
     uint32_t counts[3] = { 0 };
-    uint32_t ahead = 0;
+    uint32_t ahead = 0, retried = 0;
 
     for (struct list *at = agent->queue.next; at != &agent->queue; at = at->next) {
         assert(HELD_OF(at)->state == HELD_QUEUED);
@@ -401,6 +402,7 @@ agent_check(const struct agent *agent)
 
         assert(held->state >= HELD_KEYING && held->state <= HELD_ENDING);
         counts[1]++;
+        retried += held->token.attempt > 1;
         if (list_linked(&held->ahead)) {
             assert(held->job->is_function && held->job->granted > 0);
             ahead++;
@@ -417,7 +419,7 @@ agent_check(const struct agent *agent)
     assert(counts[0] == agent->queued_count && counts[1] == agent->running_count);
     assert(counts[2] == agent->finished_count && unsent == agent->unsent_bytes);
     assert(cpus == agent->config.cpus_milli && mem == agent->config.mem_bytes);
-    assert(ahead == agent->ahead_count);
+    assert(ahead == agent->ahead_count && retried == agent->retried_count);
     keys_check(agent);
     assert(agent->by_number.count == counts[0] + counts[1] + counts[2]);
 }

@@ -35,7 +35,8 @@ static const struct module_story stories[] = {
       "above can be written by others" },
     { "all may", "above", 0777, MUSTER_ERR_DENIED, "the folder /" },
     { "a folder above is sticky, and open", "above", 01777, MUSTER_OK, NULL },
-    { "it is another user's", "above/own/m.so", 0, MUSTER_ERR_DENIED, "m.so belongs to user 65534" },
+    { "it is another user's", "above/own/m.so", 0, MUSTER_ERR_DENIED,
+      "m.so belongs to user 65534" },
     { "its folder is", "above/own", 0, MUSTER_ERR_DENIED, "own belongs to user 65534" },
     { "a folder above is", "above", 0, MUSTER_ERR_DENIED, "above belongs to user 65534" },
 };

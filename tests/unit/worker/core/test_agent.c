@@ -5,7 +5,7 @@
  * takes 2, task 8 three, and task 7 gets a key of its own) and is named by its index
  * in job 1.
  *
- *   events   up down welcome joined hello-error:CODE join-error:CODE lease:I
+ *   events   up down welcome joined hello-error:CODE join-error:CODE lease:I[:ATTEMPT]
  *            started:I end:I failed:I killed:I ack:I error:I:CODE session-error lost:I
  *            beat-ack kill:I kill-hard:I watch:I drain stop manager-drain:0|1
  *            goodbye-ack refused restore:I +MS (time passes, then a tick)
@@ -217,16 +217,15 @@ joined(uint32_t lost, bool some)
 }
 
 static void
-do_lease(uint32_t index, uint32_t b)
+do_lease(uint32_t index, uint32_t attempt)
 {
     struct buffer      tasks = { 0 }, args = { 0 }, spec = { 0 };
     struct wire_spec   s = { .cpus_milli = index == 9 ? 2000 : index == 8 ? 3000 : 1000,
                              .own_key = index == 7 };
-    struct wire_leased leased = { .index = index, .attempt = 1, .epoch = 1,
+    struct wire_leased leased = { .index = index, .attempt = attempt > 0 ? attempt : 1, .epoch = 1,
                                   .input = slice_text("item") };
     union wire_any     m = { 0 };
 
-    (void)b;
     wire_put_text(&args, &(struct wire_text){ slice_text("true") });
     s.args = (struct wire_list){ buffer_slice(&args), 1 };
     wire_put_spec(&spec, &s);
@@ -362,6 +361,14 @@ do_goodbye_ack(uint32_t a, uint32_t b)
     message(w.goodbye, MSG_TYPE_ACK, &m);
 }
 
+/* Known from the start, see test_agent(). */
+static void
+do_wary(uint32_t a, uint32_t b)
+{
+    (void)a;
+    (void)b;
+}
+
 static const struct {
     const char *word;
     void      (*act)(uint32_t a, uint32_t b);
@@ -370,7 +377,7 @@ static const struct {
     { "hello-error", do_hello_error }, { "join-error", do_join_error }, { "lease", do_lease },
     { "started", do_started }, { "end", do_end }, { "failed", do_failed }, { "killed", do_killed },
     { "ack", do_ack }, { "error", do_error }, { "session-error", do_session_error },
-    { "lost", do_lost },
+    { "lost", do_lost }, { "wary", do_wary },
     { "beat-ack", do_beat_ack }, { "kill", do_kill }, { "kill-hard", do_kill_hard },
     { "watch", do_watch }, { "drain", do_drain }, { "stop", do_stop },
     { "manager-drain", do_manager_drain }, { "goodbye-ack", do_goodbye_ack },
@@ -431,6 +438,7 @@ struct agent_case {
 };
 
 #define BEGIN "up welcome joined "
+#define WARY  "wary " BEGIN            /* it was started anew */
 #define BEGUN "HELLO/0 JOIN BEAT "
 
 static const struct agent_case cases[] = {
@@ -609,6 +617,16 @@ static const struct agent_case cases[] = {
       BEGIN "lease:0 down +8000 up welcome joined +1500", BEGUN "START:0 HELLO/5 JOIN/0 BEAT" },
     { "never joined is not lost", AGENT_LOST_STOP, 0, "+100000 up", "HELLO/0" },
 
+    { "a wary worker runs those that were tried before one at a time, others beside them", 0, 0,
+      WARY "lease:0:2 lease:1:2 lease:2 end:0 ack:0",
+      BEGUN "START:0 START:2 FINISH:0 START:1 RELEASE:0" },
+    { "what waits for that goes back", 0, 0, WARY "lease:0:2 lease:1:2 +250",
+      BEGUN "START:0 RETURN:1/late" },
+    { "it is no longer wary when there was none of them for long", 0, 0,
+      WARY "down =600000 up welcome joined lease:1:2 lease:2:2",
+      BEGUN "HELLO/5 JOIN BEAT START:1 START:2" },
+    { "others run all that fits", 0, 0, BEGIN "lease:0:2 lease:1:2", BEGUN "START:0 START:1" },
+
     { "idle for long enough", 0, 1500, BEGIN "+1500 goodbye-ack", BEGUN "GOODBYE EXIT:OK" },
     { "work postpones that", 0, 1500, BEGIN "+1000 lease:0 +800 end:0 ack:0 +1499",
       BEGUN "START:0 FINISH:0 RELEASE:0 BEAT" },
@@ -622,6 +640,7 @@ test_agent(void **state)
         .name = "node", .host = "here", .software = "test", .pid = 1, .cpus_milli = 2000,
         .mem_bytes = 1 << 30, .window = 64, .running_max = 100, .on_manager_lost = c->lost,
         .grace_ms = 1000, .idle_ms = c->idle_ms, .secret = 77, .random = 1,
+        .wary = strncmp(c->script, "wary", 4) == 0,
     };
     char *script = strdup(c->script), *save = NULL;
 
