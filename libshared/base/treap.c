@@ -9,7 +9,7 @@
 
 /* Two rounds of a mixer that is one to one (that of splitmix64). */
 uint64_t
-tree_mix(uint64_t seed, uint64_t key)
+treap_mix(uint64_t seed, uint64_t key)
 {
     uint64_t mixed = key ^ seed;
 
@@ -23,18 +23,18 @@ tree_mix(uint64_t seed, uint64_t key)
 }
 
 static uint64_t
-rank_of(const struct tree *tree, const struct tree_node *node)
+rank_of(const struct treap *tree, const struct treap_node *node)
 {
-    return tree_mix(tree->seed, node->key);
+    return treap_mix(tree->seed, node->key);
 }
 
 void
-tree_add(struct tree *tree, struct tree_node *node)
+treap_add(struct treap *tree, struct treap_node *node)
 {
-    struct tree_node **at = &tree->root;
-    struct tree_node **low = &node->left;
-    struct tree_node **high = &node->right;
-    struct tree_node  *rest;
+    struct treap_node **at = &tree->root;
+    struct treap_node **low = &node->left;
+    struct treap_node **high = &node->right;
+    struct treap_node  *rest;
     uint64_t           rank = rank_of(tree, node);
 
     while (*at != NULL && rank_of(tree, *at) > rank)
@@ -59,11 +59,11 @@ tree_add(struct tree *tree, struct tree_node *node)
 }
 
 void
-tree_remove(struct tree *tree, struct tree_node *node)
+treap_remove(struct treap *tree, struct treap_node *node)
 {
-    struct tree_node **at = &tree->root;
-    struct tree_node  *left = node->left;
-    struct tree_node  *right = node->right;
+    struct treap_node **at = &tree->root;
+    struct treap_node  *left = node->left;
+    struct treap_node  *right = node->right;
 
     while (*at != node) {
         assert(*at != NULL);
@@ -85,12 +85,12 @@ tree_remove(struct tree *tree, struct tree_node *node)
     tree->count--;
 }
 
-struct tree_node *
-tree_from(const struct tree *tree, uint64_t key)
+struct treap_node *
+treap_from(const struct treap *tree, uint64_t key)
 {
-    struct tree_node *found = NULL;
+    struct treap_node *found = NULL;
 
-    for (struct tree_node *at = tree->root; at != NULL;) {
+    for (struct treap_node *at = tree->root; at != NULL;) {
         if (at->key < key) {
             at = at->right;
         } else {
@@ -101,10 +101,10 @@ tree_from(const struct tree *tree, uint64_t key)
     return found;
 }
 
-struct tree_node *
-tree_find(const struct tree *tree, uint64_t key)
+struct treap_node *
+treap_find(const struct treap *tree, uint64_t key)
 {
-    struct tree_node *found = tree_from(tree, key);
+    struct treap_node *found = treap_from(tree, key);
 
     return found != NULL && found->key == key ? found : NULL;
 }

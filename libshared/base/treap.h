@@ -12,24 +12,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct tree_node {
+struct treap_node {
     uint64_t          key;
-    struct tree_node *left, *right;
+    struct treap_node *left, *right;
 };
 
-struct tree {
-    struct tree_node *root;      /* NULL: empty; all zero is a tree */
+struct treap {
+    struct treap_node *root;      /* NULL: empty; all zero is a tree */
     uint64_t          seed;      /* set before the first node comes */
     uint32_t          count;
 };
 
 /* Spreads a number that others may have chosen over 64 bits: one to one, and not
  * to be foreseen without the seed. */
-uint64_t          tree_mix(uint64_t seed, uint64_t key);
-void              tree_add(struct tree *tree, struct tree_node *node);   /* its key is new */
-void              tree_remove(struct tree *tree, struct tree_node *node);
-struct tree_node *tree_find(const struct tree *tree, uint64_t key);      /* NULL: none */
+uint64_t          treap_mix(uint64_t seed, uint64_t key);
+void              treap_add(struct treap *tree, struct treap_node *node);   /* its key is new */
+void              treap_remove(struct treap *tree, struct treap_node *node);
+struct treap_node *treap_find(const struct treap *tree, uint64_t key);      /* NULL: none */
 /* The first whose key is not below; NULL: none. */
-struct tree_node *tree_from(const struct tree *tree, uint64_t key);
+struct treap_node *treap_from(const struct treap *tree, uint64_t key);
 
 #endif

@@ -6,6 +6,13 @@
 #ifndef CALLS_H
 #define CALLS_H
 
+/* The hash of bytes that others choose: they cannot make them collide. */
+static inline uint64_t
+core_hash(const struct core *core, struct slice bytes)
+{
+    return siphash(core->config.seed, bytes);
+}
+
 /* ---- names.c: what is looked up by name ---- */
 struct name *name_take(struct core *core, struct slice text);     /* interns, counts */
 struct name *name_find(const struct core *core, struct slice text);
@@ -142,7 +149,8 @@ void           job_wait(struct core *core, struct job *job);    /* starts the ti
 void           job_edges_add(struct core *core, struct job *job);
 void           job_edges_remove(struct core *core, struct job *job);
 void           job_dedup_add(struct core *core, struct job *job);
-uint64_t       job_dedup_hash(const struct user *user, uint64_t hi, uint64_t lo);
+uint64_t       job_dedup_hash(const struct core *core, const struct user *user, uint64_t hi,
+                              uint64_t lo);
 /* The job if `session` may see it; else answers NOT_FOUND. */
 struct job    *job_asked(struct core *core, const struct session *session, uint64_t request,
                          uint64_t id, struct effects *fx);

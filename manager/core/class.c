@@ -182,7 +182,7 @@ class_take(struct core *core, const struct wire_needs *needs)
     uint64_t      hash;
 
     wire_put_needs(&bytes, needs);
-    hash = map_hash(buffer_slice(&bytes));
+    hash = core_hash(core, buffer_slice(&bytes));
     class = map_get(&core->class_map, hash);
     while (class != NULL && !slice_equal(class->bytes, buffer_slice(&bytes)))
         class = class->next;

@@ -223,24 +223,23 @@ job_edges_remove(struct core *core, struct job *job)
 /* ---- the deduplication key ---- */
 
 uint64_t
-job_dedup_hash(const struct user *user, uint64_t hi, uint64_t lo)
+job_dedup_hash(const struct core *core, const struct user *user, uint64_t hi, uint64_t lo)
 {
-    uint64_t hash = hi * 0x9e3779b97f4a7c15u;
+    uint64_t key[] = { user->number, hi, lo };
 
-    hash = (hash ^ hash >> 29 ^ lo) * 0xbf58476d1ce4e5b9u;
-    return (hash ^ hash >> 32 ^ user->number) * 0x94d049bb133111ebu;
+    return core_hash(core, slice_of(key, sizeof(key)));
 }
 
 static uint64_t
-dedup_hash_of(const struct job *job)
+dedup_hash_of(const struct core *core, const struct job *job)
 {
-    return job_dedup_hash(job->user, job->dedup_hi, job->dedup_lo);
+    return job_dedup_hash(core, job->user, job->dedup_hi, job->dedup_lo);
 }
 
 void
 job_dedup_add(struct core *core, struct job *job)
 {
-    uint64_t hash = dedup_hash_of(job);
+    uint64_t hash = dedup_hash_of(core, job);
 
     assert(job->dedup_next == NULL);
     job->dedup_next = map_get(&core->dedup, hash);
@@ -250,7 +249,7 @@ job_dedup_add(struct core *core, struct job *job)
 static void
 job_dedup_remove(struct core *core, struct job *job)
 {
-    uint64_t    hash = dedup_hash_of(job);
+    uint64_t    hash = dedup_hash_of(core, job);
     struct job *first = map_get(&core->dedup, hash);
 
     if (first == job) {

@@ -9,7 +9,7 @@
 static struct name *
 name_chain(const struct core *core, struct slice text)
 {
-    struct name *name = map_get(&core->names, map_hash(text));
+    struct name *name = map_get(&core->names, core_hash(core, text));
 
     while (name != NULL && !slice_equal(name->text, text))
         name = name->next;
@@ -26,7 +26,7 @@ name_find(const struct core *core, struct slice text)
 struct name *
 name_take(struct core *core, struct slice text)
 {
-    uint64_t     hash = map_hash(text);
+    uint64_t     hash = core_hash(core, text);
     struct name *name = name_chain(core, text);
 
     if (name == NULL) {
@@ -43,7 +43,7 @@ name_take(struct core *core, struct slice text)
 void
 name_drop(struct core *core, struct name *name)
 {
-    uint64_t     hash = map_hash(name->text);
+    uint64_t     hash = core_hash(core, name->text);
     struct name *first = map_get(&core->names, hash);
 
     assert(name->refs > 0);
@@ -66,7 +66,7 @@ name_drop(struct core *core, struct name *name)
 struct user *
 user_find(const struct core *core, struct slice name)
 {
-    struct user *user = map_get(&core->users, map_hash(name));
+    struct user *user = map_get(&core->users, core_hash(core, name));
 
     while (user != NULL && !slice_equal(user->name, name))
         user = user->next;
@@ -77,7 +77,7 @@ struct user *
 user_take(struct core *core, struct slice name)
 {
     struct user *user = user_find(core, name);
-    uint64_t     hash = map_hash(name);
+    uint64_t     hash = core_hash(core, name);
 
     if (user != NULL)
         return user;

@@ -150,7 +150,7 @@ enum kept_kind {
 };
 enum { KEPT_BYTES = 176 };         /* of memory, without its key and value */
 struct kept {
-    struct tree_node       node;   /* in session->kept, by request */
+    struct treap_node       node;   /* in session->kept, by request */
     uint64_t               request;
     uint64_t               object; /* may be gone by now */
     uint32_t               verb;   /* of the fact */

@@ -21,7 +21,7 @@ enum { SEEN_WORK = 8 };          /* to find the place of one answer */
 struct kept *
 kept_from(const struct session *session, uint64_t request)
 {
-    struct tree_node *node = tree_from(&session->kept, request);
+    struct treap_node *node = treap_from(&session->kept, request);
 
     return node != NULL ? CONTAINER(node, struct kept, node) : NULL;
 }
@@ -29,7 +29,7 @@ kept_from(const struct session *session, uint64_t request)
 struct kept *
 kept_find(const struct session *session, uint64_t request)
 {
-    struct tree_node *node = tree_find(&session->kept, request);
+    struct treap_node *node = treap_find(&session->kept, request);
 
     return node != NULL ? CONTAINER(node, struct kept, node) : NULL;
 }
@@ -73,7 +73,7 @@ kept_add(struct core *core, struct session *session, const struct kept *kept)
     *mine = *kept;
     mine->node.key = kept->request;
     kept_copy(mine);
-    tree_add(&session->kept, &mine->node);
+    treap_add(&session->kept, &mine->node);
     session->kept_bytes += kept_bytes(mine);
     core->answer_bytes += kept_bytes(mine);
     if (kept->request > session->request_high)
@@ -89,7 +89,7 @@ kept_remove(struct core *core, struct session *session, struct kept *kept)
     session->kept_bytes -= kept_bytes(kept);
     core->answer_bytes -= kept_bytes(kept);
     core->counters.object_answers--;
-    tree_remove(&session->kept, &kept->node);
+    treap_remove(&session->kept, &kept->node);
     free(kept);
 }
 

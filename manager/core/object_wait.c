@@ -90,7 +90,7 @@ lane_move(struct core *core, struct wait *wait, const struct verdict *v)
 static uint64_t
 wait_key(const struct session *session, uint64_t request)
 {
-    return tree_mix(session->kept.seed, request);
+    return treap_mix(session->kept.seed, request);
 }
 
 struct wait *

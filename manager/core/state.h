@@ -272,7 +272,7 @@ struct session {
     uint32_t         poll_count, watch_count;  /* (v) */
     struct heap_node timer;        /* (v) */
     struct list      ties;         /* struct tie, in the order in which they were made */
-    struct tree      kept;         /* struct kept, by request */
+    struct treap     kept;         /* struct kept, by request */
     uint64_t         kept_bytes;   /* (d) of memory */
     uint64_t         request_high; /* (v) of all that made an answer or a wait */
     struct list      waits;        /* (v) struct wait, in the order in which they came */

@@ -211,7 +211,7 @@ submit_answer(struct core *core, const struct step *step, const struct job *job,
 static struct job *
 submit_known(const struct core *core, const struct user *user, const struct msg_job_submit *m)
 {
-    struct job *job = map_get(&core->dedup, job_dedup_hash(user, m->dedup_hi, m->dedup_lo));
+    struct job *job = map_get(&core->dedup, job_dedup_hash(core, user, m->dedup_hi, m->dedup_lo));
 
     while (job != NULL && PLANT_OTHER_KEY(job->user != user || job->dedup_hi != m->dedup_hi ||
                                           job->dedup_lo != m->dedup_lo))

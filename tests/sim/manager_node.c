@@ -422,6 +422,7 @@ fire_start(struct sim_event *event)
                                          .waits_per_session_max = 10000,
                                          .answers_kept_max = ANSWERS_KEPT_MAX,
                                          .software = "sim" };
+                                         .seed = { sim->now_ms, ~sim->now_ms },
     const struct admit_config admit = { .peers_max = 100000 };
 
     /* Half of the time its machine was started anew, and with it its clock. */

@@ -481,7 +481,7 @@ make(struct core *core, struct object *object, struct slice initial)
 {
     (void)core;
     assert(initial.bytes == 0);
-    object->state = dict_new();
+    object->state = dict_new(core);
 }
 
 static void

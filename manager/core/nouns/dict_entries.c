@@ -19,10 +19,11 @@ piece_of(uint64_t sequence)
 }
 
 struct dict *
-dict_new(void)
+dict_new(const struct core *core)
 {
     struct dict *dict = base_alloc(sizeof(*dict));
 
+    dict->seed = core->config.seed;
     dict->version = DICT_FIRST;
     dict->log_from = DICT_FIRST;
     list_init(&dict->log);
@@ -32,7 +33,7 @@ dict_new(void)
 struct entry *
 dict_find(const struct dict *dict, struct slice key)
 {
-    struct entry *entry = map_get(&dict->keys, map_hash(key));
+    struct entry *entry = map_get(&dict->keys, dict_hash(dict, key));
 
     while (entry != NULL && !slice_equal(entry_key(entry), key))
         entry = entry->next;
@@ -142,7 +143,7 @@ entry_new(struct core *core, struct object *object, uint64_t sequence, struct sl
 {
     struct entry *entry = base_alloc(sizeof(*entry) + key.bytes);
 
-    entry->hash = map_hash(key);
+    entry->hash = dict_hash(object->state, key);
     entry->sequence = sequence;
     entry->value = value;
     entry->key_bytes = (uint32_t)key.bytes;

@@ -4,10 +4,9 @@
  *    and is never used again: order of insertion is order of sequence numbers.
  *    Overwriting keeps it.  So it is a position that stays good while entries
  *    come and go.
- * 2. Found by the hash of the key, then by the key itself.  The hash is the same
- *    in every manager (a replay must give the same): who may write to a dict
- *    could choose keys that share one, and make this dict slow.  Others are not
- *    slowed but by the time it takes.
+ * 2. Found by the hash of the key, then by the key itself.  The hash is another
+ *    in every life of the manager, so that nobody can choose keys that share one;
+ *    nothing that is told or stored depends on it.
  * 3. What is stored together: PIECE_ENTRIES consecutive sequence numbers.  The
  *    number of a piece has 24 bits; after 2^32 insertions old pieces are shared by
  *    later entries, which makes them larger and nothing worse.
@@ -54,6 +53,7 @@ struct change {
 };
 
 struct dict {
+    const uint64_t    *seed;       /* of its hashes: the core's */
     uint64_t           version, sequence_last;
     struct map         keys;       /* (d) hash -> struct entry */
     struct entry_slot *slots;      /* (d) by sequence; with holes, at most half and a few */
@@ -72,13 +72,18 @@ entry_key(const struct entry *entry)
 {
     return slice_of(entry->key, entry->key_bytes);
 }
+static inline uint64_t
+dict_hash(const struct dict *dict, struct slice key)
+{
+    return siphash(dict->seed, key);
+}
 static inline bool
 dict_key_good(struct slice key)
 {
     return key.bytes > 0 && key.bytes <= KEY_BYTES_MAX;
 }
 
-struct dict  *dict_new(void);
+struct dict  *dict_new(const struct core *core);
 void          dict_free(struct core *core, struct object *object);
 struct entry *dict_find(const struct dict *dict, struct slice key);     /* NULL: not there */
 /* Takes the cell over.  The dict must not be full when the key is new. */

@@ -73,7 +73,7 @@ void
 dict_note(struct dict *dict, struct slice key)
 {
     size_t         cost = key.bytes + CHANGE_COST_BYTES;
-    uint64_t       hash = map_hash(key);
+    uint64_t       hash = dict_hash(dict, key);
     struct change *change;
 
     if (!dict->watched)
@@ -98,7 +98,7 @@ uint32_t
 dict_changes(const struct dict *dict, uint64_t version, struct slice key,
              struct wire_block *block)
 {
-    uint64_t     hash = map_hash(key);
+    uint64_t     hash = dict_hash(dict, key);
     struct list *at = dict->log.prev;
     uint32_t     looked = 0;
 

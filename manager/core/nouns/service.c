@@ -401,8 +401,8 @@ service_make(struct core *core, struct object *object, struct slice initial)
 {
     struct service *service = base_alloc(sizeof(*service));
 
-    (void)core;
     (void)initial;
+    service->seed = core->config.seed[0];
     object->state = service;
 }
 

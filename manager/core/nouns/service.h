@@ -36,6 +36,7 @@ struct call {
 };
 
 struct service {
+    uint64_t      seed;            /* of the hashes in `callers` */
     struct buffer methods;         /* a block */
     uint32_t      method_count;
     uint64_t     *servers;         /* sessions, ascending */

@@ -7,17 +7,15 @@
 /* ---- calls ---- */
 
 static uint64_t
-call_hash(uint64_t session, uint64_t request)
+call_hash(const struct service *service, uint64_t session, uint64_t request)
 {
-    uint64_t key[2] = { session, request };
-
-    return map_hash(slice_of(key, sizeof(key)));
+    return treap_mix(service->seed ^ session, request);
 }
 
 struct call *
 call_find(const struct service *service, uint64_t session, uint64_t request)
 {
-    struct call *call = map_get(&service->callers, call_hash(session, request));
+    struct call *call = map_get(&service->callers, call_hash(service, session, request));
 
     while (call != NULL && (call->session != session || call->request != request))
         call = call->next;
@@ -34,7 +32,7 @@ call_changed(struct core *core, struct object *object, const struct call *call, 
 void
 call_enter(struct service *service, struct call *call)
 {
-    uint64_t hash = call_hash(call->session, call->request);
+    uint64_t hash = call_hash(service, call->session, call->request);
 
     base_grow((void **)&service->calls, &service->call_capacity, call->slot + 1,
               sizeof(struct call *));
@@ -51,7 +49,7 @@ call_enter(struct service *service, struct call *call)
 static void
 call_forget(struct service *service, struct call *call)
 {
-    uint64_t     hash = call_hash(call->session, call->request);
+    uint64_t     hash = call_hash(service, call->session, call->request);
     struct call *first = map_get(&service->callers, hash);
 
     if (first != call) {

@@ -53,12 +53,16 @@ world_mirror(struct world *world)
 static inline struct world *
 world_new_with(const struct core_config *config)
 {
-    struct world *world = calloc(1, sizeof(*world));
+    struct world      *world = calloc(1, sizeof(*world));
+    struct core_config other = *config;
 
+    /* Nothing may depend on the seed: the mirror has another. */
+    other.seed[0] += 17;
+    other.seed[1] += 4;
     world->config = *config;
     world->now_ms = WORLD_START_MS;
     world->core = core_new(config);
-    world->mirror = core_new(config);
+    world->mirror = core_new(&other);
     core_start(world->core, world->now_ms, world_unix(world), &world->fx);
     core_turn(world->core, world->now_ms, world_unix(world), &world->fx);
     world_mirror(world);
