@@ -49,6 +49,9 @@ static const struct setting config_table[] = {
       "checkpoint after so much log; bounds the time of a\nrestart; default 16M", NULL },
     { "log-level", "LEVEL", SETTING_CHOICE, AT(log_level),
       "error, warn, info or debug; default info", config_levels },
+    { "log-keep", "SIZE", SETTING_SIZE, AT(log_kept_bytes),
+      "memory for log lines of workers and the manager, which\n`muster logs` shows; default 8M",
+      NULL },
     { "ready-fd", "FD", SETTING_FD, AT(ready_fd),
       "write a line to this descriptor when ready", NULL },
     { "lifeline-fd", "FD", SETTING_FD, AT(lifeline_fd),
@@ -75,6 +78,7 @@ static const struct config config_default = {
     .free_bytes_min = 64ull * MIB,
     .log_bytes_max = 16ull * MIB,
     .log_level = LOG_LEVEL_INFO,
+    .log_kept_bytes = 8ull * MIB,
 };
 
 muster_err

@@ -29,6 +29,7 @@ struct config {
     uint64_t    free_bytes_min;
     uint64_t    log_bytes_max;       /* of the store's log, before a checkpoint */
     uint32_t    log_level;
+    uint64_t    log_kept_bytes;      /* of lines that workers and the manager logged */
 };
 
 /* Defaults, then environment, then argv; checked.  Errors: INVALID. */

@@ -114,6 +114,22 @@ loop_deliver(struct loop *loop, struct effects *fx, struct muster_error *error)
     return err;
 }
 
+/* What was logged since the last turn, by whatever thread. */
+static void
+loop_take_logs(struct loop *loop)
+{
+    struct log_tail_line line;
+
+    static_assert((int)LOG_TAIL_TEXT_BYTES_MAX <= (int)TEXT_BYTES_MAX, "a line fits an item");
+    if (log_tail_last(loop->tail) == loop->tail_seen)
+        return;
+    while (log_tail_next(loop->tail, loop->tail_seen, &line)) {
+        core_log(loop->core, line.unix_ms, (uint8_t)line.level, line.text);
+        loop->tail_seen = line.number;
+    }
+    log_tail_drop(loop->tail, loop->tail_seen);
+}
+
 static bool
 loop_durable(const struct effects *fx)
 {
@@ -134,6 +150,7 @@ loop_turn(struct loop *loop, struct effects *done, struct muster_error *error)
 
     assert(loop->committing == NULL);
     core_space(loop->core, store_space_low(loop->store));
+    loop_take_logs(loop);
     core_turn(loop->core, clock_now_ms(), clock_unix_ms(), fx);
     loop->steps = 0;
     loop->turn_work = core_work(loop->core);

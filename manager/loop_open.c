@@ -150,6 +150,7 @@ loop_open_core(struct loop *loop, struct muster_error *error)
                                  .object_bytes_max = loop->config->object_bytes_max,
                                  .waits_per_session_max = WAITS_PER_SESSION_MAX,
                                  .answers_kept_max = ANSWERS_KEPT_MAX,
+                                 .log_kept_bytes = loop->config->log_kept_bytes,
                                  .software = MUSTER_VERSION };
     muster_err          err;
 
@@ -183,6 +184,7 @@ loop_open(const struct config *config, struct loop **loop_out, struct muster_err
     signal(SIGPIPE, SIG_IGN);
 
     loop->config = config;
+    loop->tail = log_tail_open(LOOP_LOG_BYTES_MAX, 0);
     loop->gathering = &loop->effects[0];
     loop->epoll_fd = -1;
     loop->signal_fd = -1;
@@ -232,6 +234,7 @@ loop_close(struct loop *loop)
     core_free(loop->core);
     if (loop->store != NULL && store_close(loop->store, &ignored))
         log_error("closing the store: %s", ignored.detail);
+    log_tail_close(loop->tail);
     key_free(loop->key);
     while ((peer = map_next(&loop->peers, &cursor, NULL)) != NULL)
         free(peer);

@@ -10,6 +10,7 @@
 #include "answer.h"
 #include "core.h"
 #include "link.h"
+#include "log_tail.h"
 #include "loop.h"
 #include "map.h"
 
@@ -24,6 +25,8 @@ enum {
      * frames then: others want their answers. */
     LOOP_FRAME_WORK_MAX = 4 * 1000 * 1000,
     LOOP_TURN_WORK_MAX = 8 * 1000 * 1000,
+    /* Lines of our own that wait for the core to take them. */
+    LOOP_LOG_BYTES_MAX = 1024 * 1024,
 };
 
 enum loop_source { LOOP_LINK, LOOP_STORE, LOOP_SIGNAL, LOOP_LIFELINE };
@@ -37,6 +40,8 @@ struct loop {
     struct store        *store;
     struct outbox       *outbox;
     struct answer       *answer;
+    struct log_tail     *tail;          /* what this process logs */
+    uint64_t             tail_seen;     /* the core has the lines up to this one */
     struct map           peers;         /* peer -> struct link_peer *, to look keys up again */
     struct effects       effects[2];
     struct effects      *gathering;     /* the turn being made */

@@ -73,6 +73,7 @@ loop_connect(struct loop *loop, struct muster_error *error)
         return err;
     loop->connections = 0;
     loop->link_up = false;
+    logs_reconnect(&loop->logs);
     loop_watch(loop, link_client_fd(loop->link), WATCH_FRAMES, 0);
     loop_watch(loop, link_client_state_fd(loop->link), WATCH_STATE, 0);
     return MUSTER_OK;
@@ -94,6 +95,7 @@ static void
 loop_link_up(struct loop *loop, uint64_t now_ms)
 {
     loop->link_up = true;
+    logs_reconnect(&loop->logs);
     outbox_clear(&loop->outbox);
     agent_link_up(loop->agent, now_ms, &loop->actions);
 }
@@ -158,6 +160,8 @@ loop_message(struct loop *loop, uint64_t now_ms, const struct wire_message *mess
     if (message->type == MSG_TYPE_ERROR &&
         stdin_refused(&loop->stdins, message->request, error_from_number(m.error.code)) &&
         m.error.code != MUSTER_ERR_SESSION)
+        return;
+    if (logs_answer(&loop->logs, now_ms, message->request, message->type, &m))
         return;
     agent_message(loop->agent, now_ms, message->request, message->type, &m, &loop->actions);
 }
@@ -309,6 +313,8 @@ loop_wait_ms(const struct loop *loop, uint64_t now_ms)
 
     if (look_ms < wake_ms)
         wake_ms = look_ms;
+    if (loop->joined && logs_wake_ms(&loop->logs) < wake_ms)
+        wake_ms = logs_wake_ms(&loop->logs);
     if (loop->outbox.blocked && now_ms + LOOP_BLOCKED_MS < wake_ms)
         wake_ms = now_ms + LOOP_BLOCKED_MS;
     if (loop->hold_until_ms != 0 && loop->hold_until_ms < wake_ms)
@@ -361,6 +367,18 @@ loop_holds_back(struct loop *loop, uint64_t now_ms)
     return true;
 }
 
+/* Behind everything else that this turn says. */
+static void
+loop_put_logs(struct loop *loop, uint64_t now_ms)
+{
+    if (!loop->joined || !loop->link_up || loop->outbox.blocked || loop->exiting ||
+        !logs_waiting(&loop->logs, now_ms))
+        return;
+    buffer_clear(&loop->scratch_message);
+    logs_put(&loop->logs, agent_request(loop->agent), &loop->scratch_message);
+    outbox_add(&loop->outbox, buffer_slice(&loop->scratch_message));
+}
+
 static void
 loop_turn(struct loop *loop)
 {
@@ -380,6 +398,7 @@ loop_turn(struct loop *loop)
         loop_act(loop, now_ms);
         functions_turn(&loop->functions, now_ms);
     } while (loop->again && !loop->exiting);
+    loop_put_logs(loop, now_ms);
     if (loop->link != NULL && !loop_holds_back(loop, now_ms))
         outbox_flush(&loop->outbox, loop->link, loop_read_kept, loop);
 }
@@ -452,6 +471,7 @@ loop_open(const struct loop_parts *parts, struct loop **loop_out, struct muster_
     loop->opened_ms = clock_now_ms();
     loop->running_max = running_max();
     outbox_init(&loop->outbox);
+    logs_open(&loop->logs, LOGS_BYTES_MAX, clock_unix_ms() * 1000);
     err = loop_open_fds(loop, error);
     if (!err)
         err = loop_open_parts(loop, parts->user, error);
@@ -473,11 +493,13 @@ loop_close(struct loop *loop)
     loop_disconnect(loop);
     functions_free(&loop->functions);
     runner_free(&loop->runner);
+    task_keys_free(&loop->keys);
     stdin_free(&loop->stdins);
     agent_free(loop->agent);
     agent_actions_free(&loop->actions);
     outbox_free(&loop->outbox);
     spool_close(&loop->spool);
+    logs_close(&loop->logs);
     buffer_free(&loop->scratch_message);
     free(loop->base_env);
     if (loop->epoll >= 0)
@@ -486,4 +508,3 @@ loop_close(struct loop *loop)
         close(loop->signals);
     free(loop);
 }
-    task_keys_free(&loop->keys);

@@ -6,6 +6,7 @@
 #ifndef WORKER_LOOP_PARTS_H
 #define WORKER_LOOP_PARTS_H
 
+#include "logs.h"
 #include "loop.h"
 #include "outbox.h"
 #include "runner.h"
@@ -41,8 +42,9 @@ struct loop {
     struct runner        runner;
     struct functions     functions;
     struct stdin_cache   stdins;
-    struct outbox        outbox;
     struct task_keys     keys;
+    struct outbox        outbox;
+    struct logs          logs;
     struct spool         spool;
     struct buffer        scratch_message;
 };

@@ -33,7 +33,9 @@ static struct {
     const char    *program;    /* borrowed from log_start()'s caller */
     enum log_level level_max;
     bool           journal;
-} log_settings = { "muster", LOG_LEVEL_INFO, false };
+    log_tap_fn    *tap;
+    void          *tap_context;
+} log_settings = { .program = "muster", .level_max = LOG_LEVEL_INFO };
 
 void
 log_start(const char *program, enum log_level level_max)
@@ -41,6 +43,13 @@ log_start(const char *program, enum log_level level_max)
     log_settings.program = program;
     log_settings.level_max = level_max;
     log_settings.journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+void
+log_tap(log_tap_fn *tap, void *context)
+{
+    log_settings.tap = tap;
+    log_settings.tap_context = context;
 }
 
 bool
@@ -85,9 +94,8 @@ log_escape(struct buffer *out, struct slice text)
 }
 
 static void
-log_head(struct buffer *line, enum log_level level)
+log_head(struct buffer *line, enum log_level level, uint64_t now_ms)
 {
-    uint64_t  now_ms = clock_unix_ms();
     time_t    seconds = (time_t)(now_ms / 1000);
     struct tm parts;
     char      text[32];
@@ -109,6 +117,8 @@ log_line(enum log_level level, const char *format, ...)
     struct buffer line = { 0 };
     char          raw[LINE_BYTES_MAX];
     int           errno_kept = errno;
+    uint64_t      now_ms;
+    size_t        head;
     va_list       arguments;
 
     if (level > log_settings.level_max)
@@ -117,8 +127,13 @@ log_line(enum log_level level, const char *format, ...)
     vsnprintf(raw, sizeof(raw), format, arguments);
     va_end(arguments);
 
-    log_head(&line, level);
+    now_ms = clock_unix_ms();
+    log_head(&line, level, now_ms);
+    head = line.bytes;
     log_escape(&line, slice_text(raw));
+    if (log_settings.tap != NULL)
+        log_settings.tap(log_settings.tap_context, now_ms, level,
+                         slice_cut(buffer_slice(&line), head, line.bytes - head));
     buffer_append(&line, "\n", 1);
     /* A log that cannot be written is no reason to stop the service. */
     if (write(STDERR_FILENO, line.data, line.bytes) < 0)

@@ -23,6 +23,12 @@ void log_line(enum log_level level, const char *format, ...)
 #define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
+/* Also give every line to `tap`: what was logged, escaped, without time, level and
+ * program.  It is called on the thread that logs, and must not log.  Set it before
+ * other threads start; NULL ends it. */
+typedef void log_tap_fn(void *context, uint64_t unix_ms, enum log_level level, struct slice text);
+void log_tap(log_tap_fn *tap, void *context);
+
 /* Append `text` with control characters, DEL and invalid UTF-8 written as \xNN. */
 void log_escape(struct buffer *out, struct slice text);
 

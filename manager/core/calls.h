@@ -222,6 +222,10 @@ bool lent_link(struct core *core);
 void lent_verify(const struct core *core);
 void lent_free(struct core *core);
 
+/* ---- logs.c ---- */
+void log_wait_free(struct core *core, struct log_wait *wait);
+void logs_turn(struct core *core, struct effects *fx);
+
 /* ---- schedule.c, lease.c ---- */
 /* The task that the token proves a lease of, NULL: none of this worker. */
 struct task *lease_find(const struct core *core, const struct worker *worker,
@@ -275,7 +279,8 @@ step_fn step_goodbye, step_beat, step_worker_join, step_worker_holds, step_worke
         step_job_submit, step_job_items, step_job_stdin, step_job_close, step_job_cancel,
         step_job_retry, step_job_get, step_job_list, step_results, step_result, step_output,
         step_task_list, step_follow, step_why, step_worker_list, step_drain, step_shutdown,
-        step_task_key;
+        step_task_key, step_log_put,
+        step_log_get;
 /* A token that is no lease: answers STALE. */
 void lease_stale(struct core *core, const struct step *step, const struct wire_token *token);
 void session_hello(struct core *core, const struct core_from *from, uint64_t request,

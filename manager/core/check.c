@@ -189,5 +189,6 @@ core_check(const struct core *core)
     assert(core->session_order.count == core->sessions.count);
     assert((core->reserved == NULL) == (core->reserved_for == NULL));
     lent_verify(core);
+    logs_verify(&core->logs);
     objects_check(core);
 }

@@ -37,6 +37,7 @@ core_new(const struct core_config *config)
     list_init(&core->dirty_ties);
     list_init(&core->dirty_answers);
     core->reserve_at_ms = UINT64_MAX;
+    logs_init(&core->logs, config->log_kept_bytes);
     return core;
 }
 
@@ -75,6 +76,7 @@ core_free(struct core *core)
     objects_free(core);
     lent_free(core);
     free_objects(core);
+    logs_free(&core->logs);
     result_free_pool(core);
     classes_free(core);
     names_free(core);
@@ -238,6 +240,7 @@ core_start(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effects 
     record.started.epoch = core->epoch + 1;
     core_fact(core, fx, &record);
     core->lease_epoch = core->epoch << CORE_EPOCH_SHIFT;
+    core->logs.last = core->epoch << CORE_EPOCH_SHIFT;
     for (uint32_t i = 0; i < core->session_order.count; i++)
         session_term(core, map_get(&core->sessions, order_at(&core->session_order, i)));
     caps_start(core);
@@ -279,6 +282,8 @@ static step_fn *const step_table[MSG_TYPE_LIMIT] = {
     [MSG_TYPE_WORKER_LIST_GET] = step_worker_list,
     [MSG_TYPE_DRAIN_SET]       = step_drain,
     [MSG_TYPE_SHUTDOWN]        = step_shutdown,
+    [MSG_TYPE_LOG_PUT]         = step_log_put,
+    [MSG_TYPE_LOG_GET]         = step_log_get,
     [MSG_TYPE_OBJECT_OPEN]     = step_object_open,
     [MSG_TYPE_OBJECT_CLOSE]    = step_object_close,
     [MSG_TYPE_OBJECT_DELETE]   = step_object_delete,
@@ -373,6 +378,7 @@ core_turn(struct core *core, uint64_t now_ms, uint64_t unix_ms, struct effects *
     while (core->schedule);
     turn_settle(core, fx);
     result_deadlines(core, fx);
+    logs_turn(core, fx);
     job_prune(core, fx);
 }
 
@@ -380,12 +386,13 @@ uint64_t
 core_wake_ms(const struct core *core)
 {
     const struct heap *heaps[] = { &core->terms, &core->delays, &core->retries, &core->deadlines,
-                                   &core->faults };
+                                   &core->faults, &core->logs.ends };
     uint64_t           objects_ms = objects_wake_ms(core);
     uint64_t           wake_ms = core->reserve_at_ms < objects_ms ? core->reserve_at_ms
                                                                   : objects_ms;
 
-    if (core->schedule || !list_empty(&core->touched) || core->watch_news.bytes > 0)
+    if (core->schedule || !list_empty(&core->touched) || core->watch_news.bytes > 0 ||
+        (core->logs.news && !list_empty(&core->logs.waits)))
         return core->now_ms;
     for (size_t i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++) {
         const struct heap_node *first = heap_first(heaps[i]);

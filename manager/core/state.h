@@ -16,6 +16,7 @@
 #include "heap.h"
 #include "idset.h"
 #include "list.h"
+#include "logs.h"
 #include "map.h"
 #include "parse.h"
 #include "record.h"
@@ -268,8 +269,8 @@ struct session {
     struct list      lent_link;    /* in lent->sessions */
     struct list      jobs;         /* (d) bound to it, unfinished */
     struct list      dirty;        /* (v) */
-    struct list      polls, watches;  /* (v) */
-    uint32_t         poll_count, watch_count;  /* (v) */
+    struct list      polls, watches, log_waits;  /* (v) */
+    uint32_t         poll_count, watch_count;  /* (v) polls and log_waits; watches */
     struct heap_node timer;        /* (v) */
     struct list      ties;         /* struct tie, in the order in which they were made */
     struct treap     kept;         /* struct kept, by request */
@@ -326,6 +327,9 @@ struct worker {
     struct map       holds;        /* tokens named while joining: task -> task */
     uint8_t         *fits;         /* by class slot: 0 unknown, 1 yes, 2 no */
     uint32_t         fits_count;
+    uint64_t         log_last;     /* the last line that we have of its process log_pid */
+    uint64_t         log_room, log_room_ms;    /* bytes it may log, and since when */
+    uint32_t         log_pid;
 };
 
 /* ---- keys of tasks: see lent.c ---- */
@@ -422,6 +426,7 @@ struct core {
     struct buffer loaded;          /* objects that wait for all others: snapshot_objects.c */
     struct buffer lent_loaded;     /* the same of lent.c */
     struct gather *gather_pool;
+    struct logs  logs;
     struct buffer scratch, scratch2;
     struct core_counters counters;
 };
