@@ -24,6 +24,14 @@
  * 3. What it prints on standard output and standard error is kept as its log, behind
  *    what muster_call_log() wrote.
  * 4. Pointers from a call live until the function returns.
+ * 5. Children are shared: calls of other jobs, and of other users whose jobs reach this
+ *    worker, run in them before and after.  They see what a call left in memory, can
+ *    change what later calls give back, and a process that was left behind prints into
+ *    the log of a later call.  Where users do not trust each other's modules or data,
+ *    each gets workers of a queue of their own; muster-worker --max-tasks-per-child 1
+ *    gives each call a new child.
+ * 6. A job's memory limit counts all processes that descend from the call; one whose
+ *    parent has ended is not found.  It is looked at ten times a second.
  */
 #ifndef MUSTER_FUNCTION_H
 #define MUSTER_FUNCTION_H

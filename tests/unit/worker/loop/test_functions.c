@@ -21,6 +21,7 @@
  *   signal:C:S, cancelled:C (the flag is set), running:N (told to the manager),
  *   lost:N (why), ping, stuck (the hatchery died)
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -579,8 +580,48 @@ test_story(void **state)
     buffer_free(&w.log);
 }
 
+/* ---- descriptors ---- */
+
+/* The next free descriptor: how many are open, as long as none is closed in between. */
+static int
+next_fd(void)
+{
+    int fd = dup(0);
+
+    close(fd);
+    return fd;
+}
+
+/* Calls of one description share their argument, however many are started ahead. */
+static void
+test_argument(void **state)
+{
+    int before, after;
+
+    (void)state;
+    world_open();
+    before = next_fd();
+    for (unsigned number = 1; number <= 9; number++) {
+        struct function_start start = { .task = number, .token = { 1, number, 1, 1 },
+                                        .spec = &spec, .argument_fd = open("/dev/null", O_RDONLY),
+                                        .ahead = number > 1 };
+
+        functions_start(&w.functions, &start);
+    }
+    after = next_fd();
+    assert_int_equal(after, before + 1);
+    for (unsigned number = 1; number <= 9; number++)
+        assert_true(functions_kill(&w.functions, number, false, w.now_ms));
+    assert_int_equal(next_fd(), before);
+    world_close();
+    buffer_free(&w.log);
+}
+
 int
 main(void)
 {
-    return STORIES("functions", stories, test_story);
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_argument) };
+
+    return STORIES("functions", stories, test_story) +
+           cmocka_run_group_tests(tests, NULL, NULL);
 }
