@@ -323,6 +323,11 @@ const struct command command_run = {
         "this machine and stopped afterwards: a slot per core (or as many as --jobs), tasks "
         "run in the current folder with your environment. On a manager's fleet a task gets a "
         "folder of its own and a small environment: use --cwd and --env.\n\n"
+        "A task cannot reach the manager, unless --task-key asks for it: then it finds "
+        "MUSTER_ADDRESS and MUSTER_AUTHKEY_FILE, the path of a key file that is good for this "
+        "task alone, from its worker's machine and while it runs. With it the commands of "
+        "muster work inside the task as they do here: it may put into queues, take locks, "
+        "submit jobs. What it started with --session-bound ends with it; jobs go on.\n\n"
         "The first Ctrl-C (or SIGTERM) cancels the job and waits for its tasks to end; the "
         "second leaves at once.",
     .groups = run_groups,

@@ -72,8 +72,7 @@ static const struct option when_rows[] = {
     { 0, "priority", "N", OPTION_INTEGER, AT(priority), JOB_PRIORITY_MAX,
       "-1000 to 1000, larger first; default 0", NAMES_NOTHING },
     { 0, "timeout", "TIME", OPTION_DURATION, AT(timeout_ms), UINT32_MAX,
-      "a task that takes longer is ended (SIGTERM, --grace, SIGKILL) and has failed",
-      NAMES_NOTHING },
+      "a task that takes longer is ended: SIGTERM, --grace, SIGKILL; it failed", NAMES_NOTHING },
     { 0, "grace", "TIME", OPTION_DURATION, AT(grace_ms), UINT32_MAX,
       "from SIGTERM to SIGKILL; default 5s", NAMES_NOTHING },
     { 0, "retries", "N", OPTION_COUNT, AT(retries), JOB_RETRIES_MAX,
@@ -95,9 +94,7 @@ static const struct option what_rows[] = {
       "run in DIR of the worker (. is this folder's path); default: a private scratch folder, and "
       "in a private fleet this folder", NAMES_FOLDER },
     { 0, "task-key", NULL, OPTION_FLAG, AT(task_key), 0,
-      "give each task a key file of its own, good while it runs: `muster queue put`, `muster "
-      "submit` and the like then work inside it, as you; other tasks cannot reach the manager",
-      NAMES_NOTHING },
+      "a key of its own for each task: `muster queue put` ... work in it, as you", NAMES_NOTHING },
     { 0, "output-max", "SIZE", OPTION_SIZE, AT(output_max), JOB_OUTPUT_MAX,
       "keep so much of each of stdout and stderr of a task, head and tail; default 1M",
       NAMES_NOTHING },

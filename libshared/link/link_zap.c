@@ -79,6 +79,7 @@ zap_decide(const struct link_zap *zap, const uint8_t key[KEY_BYTES], const char 
            struct muster_error *error)
 {
     const struct auth_entry *entry = link_zap_find(zap, key, NULL);
+    uint32_t                 most;
     muster_err               err;
 
     if (entry == NULL)
@@ -87,9 +88,14 @@ zap_decide(const struct link_zap *zap, const uint8_t key[KEY_BYTES], const char 
     err = auth_entry_admits(entry, address, clock_unix_ms(), error);
     if (err)
         return err;
-    if (entry->connections_max != 0 && live_count(zap, key) >= entry->connections_max)
-        return error_set(error, MUSTER_ERR_FULL, "the key of %s has its %u connections already",
-                         entry->name, entry->connections_max);
+    /* One client's key leaves half of all to others, unless it is told more. */
+    most = entry->connections_max;
+    if (most == 0 && entry->role == AUTH_ROLE_CLIENT)
+        most = (zap->connections_max + 1) / 2;
+    if (most != 0 && live_count(zap, key) >= most)
+        return error_set(error, MUSTER_ERR_FULL,
+                         "the key of %s has its %u connections already: close some, or set "
+                         "max-connections= in its line of authorized_keys", entry->name, most);
     if (zap->connections >= zap->connections_max)
         return error_set(error, MUSTER_ERR_FULL, "the manager has its %u connections already",
                          zap->connections_max);
@@ -352,7 +358,8 @@ zap_thread_start(struct link_zap *zap, struct muster_error *error)
 
 muster_err
 link_zap_start(void *context, struct auth_table *table, struct auth_lent *lent,
-               uint32_t connections_max, bool local, struct link_zap **zap_out, struct muster_error *error)
+               uint32_t connections_max, bool local, struct link_zap **zap_out,
+               struct muster_error *error)
 {
     struct link_zap *zap = base_alloc(sizeof(*zap));
     muster_err       err = MUSTER_OK;

@@ -20,7 +20,8 @@ struct link_zap;
 /* Takes `table` and `lent` (may be NULL) over, also when it fails.  `local`: addresses
  * are not TCP. */
 muster_err link_zap_start(void *context, struct auth_table *table, struct auth_lent *lent,
-                          uint32_t connections_max, bool local, struct link_zap **zap_out, struct muster_error *error);
+                          uint32_t connections_max, bool local, struct link_zap **zap_out,
+                          struct muster_error *error);
 /* After zmq_ctx_shutdown(), which ends the thread. */
 void link_zap_free(struct link_zap *zap);              /* NULL is allowed */
 

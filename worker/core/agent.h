@@ -95,7 +95,7 @@ struct agent_config {                     /* all borrowed for the life of the ag
 enum agent_action_type {
     AGENT_SEND,            /* an encoded message (header and body): out[offset .. +bytes] */
     AGENT_CHUNK,           /* send RESULT_CHUNKs of the kept output of a stream, from `offset` on */
-    AGENT_KEY,             /* make a key pair for a task; answer with agent_key() or agent_failed() */
+    AGENT_KEY,             /* make a key pair; answer with agent_key() or agent_failed() */
     AGENT_START,           /* run a task; answer with agent_started() and agent_ended() */
     AGENT_KILL,            /* a running task: soft = SIGTERM, hard = SIGKILL to its tree */
     AGENT_WATCH,           /* send live output of a running task (on) or stop that */
