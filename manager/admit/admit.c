@@ -12,18 +12,26 @@ struct budget {
     uint64_t per_s;
 };
 
+/* What all connections of a user share.  Kept for ever: there are as many as names of
+ * keys. */
+struct account {
+    struct account *next;      /* of the same hash */
+    char           *user;
+    uint64_t        work;      /* done and not paid by time yet */
+    uint64_t        paid_ms;
+};
+
 struct peer {
     uint64_t       number;
     uint64_t       session;    /* 0 = none */
     enum wire_role role;
     uint32_t       bad;
-    char          *user;
+    struct account *account;
     char          *fingerprint;
     char          *address;
     char         **queues;     /* NULL = every queue */
     struct budget  messages;
     struct budget  bytes;
-    uint64_t       work;       /* done and not paid by time yet */
     uint64_t       refilled_ms;
     uint32_t       retry_ms;   /* told with the last BUSY */
 };
@@ -32,6 +40,7 @@ struct admit {
     struct admit_config   config;
     struct map            peers;       /* number -> struct peer */
     struct map            sessions;    /* session -> its struct peer */
+    struct map            accounts;    /* hash of the user -> struct account */
     struct admit_counters counters;
 };
 
@@ -55,7 +64,6 @@ peer_free(struct peer *peer)
     for (size_t i = 0; peer->queues != NULL && peer->queues[i] != NULL; i++)
         free(peer->queues[i]);
     free(peer->queues);
-    free(peer->user);
     free(peer->fingerprint);
     free(peer->address);
     free(peer);
@@ -64,16 +72,45 @@ peer_free(struct peer *peer)
 void
 admit_free(struct admit *admit)
 {
-    struct peer *peer;
-    size_t       cursor = 0;
+    struct peer    *peer;
+    struct account *account, *next;
+    size_t          cursor = 0;
 
     if (admit == NULL)
         return;
     while ((peer = map_next(&admit->peers, &cursor, NULL)) != NULL)
         peer_free(peer);
+    for (cursor = 0; (account = map_next(&admit->accounts, &cursor, NULL)) != NULL;) {
+        for (; account != NULL; account = next) {
+            next = account->next;
+            free(account->user);
+            free(account);
+        }
+    }
+    map_free(&admit->accounts);
     map_free(&admit->peers);
     map_free(&admit->sessions);
     free(admit);
+}
+
+/* ---- accounts ---- */
+
+static struct account *
+account_of(struct admit *admit, const char *user)
+{
+    uint64_t        hash = map_hash(slice_text(user));
+    struct account *first = map_get(&admit->accounts, hash);
+    struct account *account = first;
+
+    while (account != NULL && strcmp(account->user, user) != 0)
+        account = account->next;
+    if (account != NULL)
+        return account;
+    account = base_alloc(sizeof(*account));
+    account->user = base_text_copy(slice_text(user));
+    account->next = first;
+    map_put(&admit->accounts, hash, account);
+    return account;
 }
 
 /* ---- peers ---- */
@@ -117,7 +154,7 @@ admit_peer_open(struct admit *admit, uint64_t number, const struct admit_who *wh
     peer = base_alloc(sizeof(*peer));
     peer->number = number;
     peer->role = who->role;
-    peer->user = base_text_copy(slice_text(who->user));
+    peer->account = account_of(admit, who->user);
     peer->fingerprint = base_text_copy(slice_text(who->fingerprint));
     peer->address = base_text_copy(slice_text(who->address));
     peer->queues = copy_list(who->queues);
@@ -140,7 +177,7 @@ peer_from(const struct peer *peer)
 {
     return (struct admit_from){ .session = peer->session,
                                 .role = peer->role,
-                                .user = slice_text(peer->user),
+                                .user = slice_text(peer->account->user),
                                 .address = slice_text(peer->address),
                                 .fingerprint = slice_text(peer->fingerprint) };
 }
@@ -260,33 +297,43 @@ budget_take(struct budget *budget, uint64_t amount)
     budget->left -= amount * 1000 < budget->left ? amount * 1000 : budget->left;
 }
 
-/* Milliseconds until the peer may make more work; 0 = now. */
-static uint64_t
-work_wait_ms(const struct peer *peer, uint16_t type)
+/* Requests whose work depends on how much there is, not on their own size. */
+static bool
+makes_work(uint16_t type)
 {
-    bool of_objects = type >= MSG_TYPE_OBJECT_OPEN && type <= MSG_TYPE_OBJECT_LIST_GET;
+    return (type >= MSG_TYPE_OBJECT_OPEN && type <= MSG_TYPE_OBJECT_LIST_GET) ||
+           type == MSG_TYPE_JOB_LIST_GET || type == MSG_TYPE_TASK_LIST_GET ||
+           type == MSG_TYPE_WHY_GET || type == MSG_TYPE_WORKER_LIST_GET;
+}
 
-    if (!of_objects || peer->work <= ADMIT_WORK_PER_S)
+/* Milliseconds until the user may make more work; 0 = now. */
+static uint64_t
+work_wait_ms(const struct account *account, uint16_t type)
+{
+    if (!makes_work(type) || account->work <= ADMIT_WORK_PER_S)
         return 0;
-    return (peer->work - ADMIT_WORK_PER_S) * 1000 / ADMIT_WORK_PER_S + 1;
+    return (account->work - ADMIT_WORK_PER_S) * 1000 / ADMIT_WORK_PER_S + 1;
 }
 
 void
 admit_work(struct admit *admit, uint64_t number, uint64_t work)
 {
-    struct peer *peer = peer_of(admit, number);
-    uint64_t     most = (uint64_t)ADMIT_WORK_PER_S * (ADMIT_WORK_OWED_S + 1);
+    struct peer    *peer = peer_of(admit, number);
+    struct account *account = peer != NULL ? peer->account : NULL;
+    uint64_t        most = (uint64_t)ADMIT_WORK_PER_S * (ADMIT_WORK_OWED_S + 1);
 
-    if (peer != NULL)
-        peer->work = work < most - peer->work ? peer->work + work : most;
+    if (account != NULL && peer->role != ROLE_WORKER)
+        account->work = work < most - account->work ? account->work + work : most;
 }
 
 static void
-work_refill(struct peer *peer, uint64_t elapsed_ms)
+work_pay(struct account *account, uint64_t now_ms)
 {
+    uint64_t elapsed_ms = now_ms > account->paid_ms ? now_ms - account->paid_ms : 0;
     uint64_t paid = elapsed_ms < UINT32_MAX ? elapsed_ms * (ADMIT_WORK_PER_S / 1000) : UINT64_MAX;
 
-    peer->work -= paid < peer->work ? paid : peer->work;
+    account->work -= paid < account->work ? paid : account->work;
+    account->paid_ms += elapsed_ms;
 }
 
 static bool
@@ -299,12 +346,12 @@ peer_can_afford(struct peer *peer, uint64_t now_ms, uint16_t type, size_t bytes)
     if (now_ms > peer->refilled_ms) {
         budget_refill(&peer->messages, now_ms - peer->refilled_ms);
         budget_refill(&peer->bytes, now_ms - peer->refilled_ms);
-        work_refill(peer, now_ms - peer->refilled_ms);
         peer->refilled_ms = now_ms;
     }
+    work_pay(peer->account, now_ms);
     messages_ms = budget_wait_ms(&peer->messages, 1);
     bytes_ms = budget_wait_ms(&peer->bytes, bytes);
-    work_ms = work_wait_ms(peer, type);
+    work_ms = work_wait_ms(peer->account, type);
     if (messages_ms > 0 || bytes_ms > 0 || work_ms > 0) {
         peer->retry_ms = (uint32_t)(messages_ms > bytes_ms ? messages_ms : bytes_ms);
         if (work_ms > peer->retry_ms)
@@ -336,7 +383,7 @@ peer_check(struct peer *peer, uint64_t now_ms, uint16_t type, size_t bytes,
         return error_set(error, MUSTER_ERR_UNSUPPORTED, "message 0x%02x is unknown here", type);
     if ((rule->from & 1u << peer->role) == 0)
         return error_set(error, MUSTER_ERR_DENIED,
-                         "the key of %s has role %s, which may not send %s", peer->user,
+                         "the key of %s has role %s, which may not send %s", peer->account->user,
                          wire_role_name(peer->role), rule->name);
     if (type == MSG_TYPE_HELLO && peer->session != 0)
         return error_set(error, MUSTER_ERR_STATE, "this connection has said HELLO already");
@@ -386,7 +433,7 @@ queue_denied(const struct peer *peer, struct slice queue, struct muster_error *e
     for (size_t i = 0; peer->queues[i] != NULL; i++)
         buffer_printf(&allowed, "%s%s", i > 0 ? ", " : "", peer->queues[i]);
     error_set(error, MUSTER_ERR_DENIED,
-              "the key of %s may not serve queue \"%.*s\"; it may serve %s", peer->user,
+              "the key of %s may not serve queue \"%.*s\"; it may serve %s", peer->account->user,
               (int)queue.bytes, (const char *)queue.data, buffer_text(&allowed));
     buffer_free(&allowed);
     return MUSTER_ERR_DENIED;

@@ -11,8 +11,8 @@
  *    and queues come from its key.
  * 4. Every peer has a budget of messages, bytes and work that refills with time.
  *    Workers are exempt from it: results go before submissions.  Work is known
- *    when it is done: a peer that made too much of it owes it, and may send
- *    nothing about shared objects until that is paid.
+ *    when it is done: a user who made too much of it, over whatever connections,
+ *    owes it, and may send nothing that makes work until that is paid.
  * 5. Every call costs O(1).
  */
 #ifndef ADMIT_H
@@ -88,7 +88,8 @@ muster_err admit_check(struct admit *admit, uint64_t now_ms, uint64_t peer, uint
                        size_t bytes, struct admit_from *from_out, struct muster_error *error);
 /* When a peer that is over its budget may go on, for ERROR.retry_after_ms. */
 uint32_t   admit_retry_ms(const struct admit *admit, uint64_t peer);
-/* What it sent just now made so much work (core_work). */
+/* What it sent just now made so much work (core_work).  Its user owes it, also
+ * when the connection is gone. */
 void       admit_work(struct admit *admit, uint64_t peer, uint64_t work);
 /* May its key serve all queues of this JOIN?  None named means "default".
  * Errors: DENIED (names the queue and what is allowed). */

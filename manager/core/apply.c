@@ -40,8 +40,7 @@ apply_session_opened(struct core *core, const struct record_session_opened *it)
     struct session *session = session_new(core, it->session);
 
     session->secret = it->secret;
-    session->role = (enum wire_role)it->role;
-    session->user = user_take(core, it->user);
+    session_belongs(core, session, (enum wire_role)it->role, it->user);
     core->session_last = it->session;
     core->dirty = true;
     if (session->role == ROLE_WORKER)

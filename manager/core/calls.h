@@ -170,6 +170,9 @@ void           job_prune(struct core *core, struct effects *fx);
 
 /* ---- session.c, worker.c ---- */
 struct session *session_new(struct core *core, uint64_t id);
+/* Whose it is: once, when that is known. */
+void     session_belongs(struct core *core, struct session *session, enum wire_role role,
+                         struct slice user);
 void     session_free(struct core *core, struct session *session);
 void     session_dirty(struct core *core, struct session *session);
 void     session_end(struct core *core, struct session *session, struct effects *fx);

@@ -37,6 +37,16 @@ session_new(struct core *core, uint64_t id)
     return session;
 }
 
+void
+session_belongs(struct core *core, struct session *session, enum wire_role role,
+                struct slice user)
+{
+    assert(session->user == NULL && (session->role == ROLE_NONE || session->role == role));
+    session->role = role;
+    session->user = user_take(core, user);
+    session->user->clients += role == ROLE_CLIENT;
+}
+
 static void
 session_drop_polls(struct core *core, struct session *session)
 {
@@ -64,6 +74,8 @@ session_free(struct core *core, struct session *session)
     if (session->stored)
         snapshot_gone(core, OBJECT_SESSION, session->id);
     snapshot_session_gone(core, session);
+    if (session->user != NULL)
+        session->user->clients -= session->role == ROLE_CLIENT;
     map_free(&session->wait_map);
     map_remove(&core->sessions, session->id);
     order_remove(&core->session_order, session->id);
@@ -153,6 +165,29 @@ session_resume(struct core *core, const struct core_from *from, const struct len
     return session;
 }
 
+/* One key's clients get half of all sessions at most, so that others come in as well.
+ * A fleet of workers has one key often, and may be all there is. */
+static bool
+session_may_open(struct core *core, const struct core_from *from, uint64_t request,
+                 struct effects *fx)
+{
+    const struct user *user = user_find(core, from->user);
+    uint32_t           share = (core->config.sessions_max + 1) / 2;
+
+    if (core->session_order.count >= core->config.sessions_max)
+        effects_error(fx, 0, request, MUSTER_ERR_FULL, "the manager has %u sessions, its limit",
+                      core->session_order.count);
+    else if (from->role == ROLE_CLIENT && user != NULL && user->clients >= share)
+        effects_error(fx, 0, request, MUSTER_ERR_FULL,
+                      "the key of %.*s has %u client sessions, half of what the manager takes: "
+                      "end some, or raise --sessions-max",
+                      SLICE_ARGS(from->user), user->clients);
+    else
+        return true;
+    core->counters.refused++;
+    return false;
+}
+
 void
 session_hello(struct core *core, const struct core_from *from, uint64_t request,
               const struct msg_hello *m, struct effects *fx)
@@ -181,10 +216,7 @@ session_hello(struct core *core, const struct core_from *from, uint64_t request,
                           "session %llu has ended; open a new one", (unsigned long long)m->session);
             return;
         }
-    } else if (core->session_order.count >= core->config.sessions_max) {
-        core->counters.refused++;
-        effects_error(fx, 0, request, MUSTER_ERR_FULL, "the manager has %u sessions, its limit",
-                      core->session_order.count);
+    } else if (!session_may_open(core, from, request, fx)) {
         return;
     } else {
         session = session_open(core, from, lent, m, fx);

@@ -73,7 +73,6 @@ snapshot_load_session(struct core *core, uint64_t id, struct reader *in)
     session->stub = false;
     session->stored = true;
     session->secret = secret;
-    session->role = (enum wire_role)role;
-    session->user = user_take(core, user);
+    session_belongs(core, session, (enum wire_role)role, user);
     return load_worker(core, session, name, in);
 }

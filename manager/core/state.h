@@ -62,6 +62,7 @@ struct user {                      /* (d) */
     struct user *next;             /* of the same hash */
     uint64_t     number;
     uint32_t     unfinished;
+    uint32_t     clients;          /* sessions of role client */
     struct order jobs;
     uint64_t     served;           /* (v) cost of what was leased to it, for fair share */
     uint32_t     lines;            /* (v) of it that have ready work */

@@ -402,10 +402,11 @@ story_cut(struct key *key)
     world_close(&w);
 }
 
+/* The key has one connection, and may have no second. */
 static void
-story_key_full(struct key *key)
+expect_full(struct world *first, const struct key *key)
 {
-    struct world w = world_connected(key, "tcp://127.0.0.1:*", "max-connections=1");
+    struct world w = *first;
     struct world second = { 0 };
 
     assert_int_equal(send_bytes(&w, 5), MUSTER_OK);
@@ -429,6 +430,26 @@ story_key_full(struct key *key)
     assert_int_equal(second.state, LINK_CONNECTED);
     world_close(&second);
     world_close(&w);
+}
+
+static void
+story_key_full(struct key *key)
+{
+    struct world w = world_connected(key, "tcp://127.0.0.1:*", "max-connections=1");
+
+    expect_full(&w, key);
+}
+
+/* Of two connections in all one client's key gets one. */
+static void
+story_key_share(struct key *key)
+{
+    struct world w = { 0 };
+
+    w.server = server_at("tcp://127.0.0.1:*", table_of(key, NULL), 2);
+    w.client = client_at(link_server_endpoint(w.server), key);
+    assert_true(UNTIL(&w, w.state == LINK_CONNECTED));
+    expect_full(&w, key);
 }
 
 static void
@@ -529,6 +550,7 @@ static const struct story_case stories[] = {
     { "what a peer said before it left is heard", story_last_words },
     { "a cut peer hears the last word", story_cut },
     { "max-connections holds the next one back until there is room", story_key_full },
+    { "a client's key gets half of all connections", story_key_share },
     { "addresses in use or not ours are named", story_in_use },
     { "a silent crowd keeps nobody out", story_crowd },
     { "no wake-up is lost", story_wake },

@@ -297,6 +297,9 @@ static const struct work_case works[] = {
     { "all of it is", 2, 2 * (uint64_t)ADMIT_WORK_PER_S, 1000, MSG_TYPE_OBJECT_DO, MUSTER_OK, 0 },
     { "a debt has an end", 2, UINT64_MAX, 1000 * ADMIT_WORK_OWED_S, MSG_TYPE_OBJECT_DO,
       MUSTER_OK, 0 },
+    { "lists are work, too", 2, 2 * (uint64_t)ADMIT_WORK_PER_S, 0, MSG_TYPE_JOB_LIST_GET,
+      MUSTER_ERR_BUSY, 1001 },
+    { "and why", 2, 2 * (uint64_t)ADMIT_WORK_PER_S, 0, MSG_TYPE_WHY_GET, MUSTER_ERR_BUSY, 1001 },
     { "signs of life pass", 2, UINT64_MAX, 0, MSG_TYPE_BEAT, MUSTER_OK, 0 },
     { "an admin has one, too", 3, UINT64_MAX, 0, MSG_TYPE_OBJECT_OPEN, MUSTER_ERR_BUSY,
       1000 * ADMIT_WORK_OWED_S + 1 },
@@ -319,6 +322,41 @@ test_work(void **state)
     admit_free(admit);
 }
 
+/* A debt is the user's, over whatever connections, and outlives them. */
+static void
+test_work_of_user(void **state)
+{
+    struct admit_config config = { .peers_max = 9 };
+    struct admit       *admit = admit_new(&config);
+    struct admit_who    fleet = { ROLE_WORKER, "ann", "eeee", "", NULL };
+    struct admit_from   from;
+    uint64_t            session;
+
+    (void)state;
+    for (uint64_t peer = 1; peer <= 4; peer++) {
+        const struct admit_who *who = peer == 3 ? &people[3] : peer == 4 ? &fleet : &people[2];
+
+        assert_int_equal(admit_peer_open(admit, peer, who, NULL), MUSTER_OK);
+        assert_int_equal(admit_bind(admit, peer, 50 + peer), 0);
+    }
+    admit_work(admit, 4, UINT64_MAX);                   /* workers owe nothing */
+    assert_int_equal(admit_check(admit, 0, 2, MSG_TYPE_OBJECT_DO, 16, &from, NULL), MUSTER_OK);
+    admit_work(admit, 1, 3 * (uint64_t)ADMIT_WORK_PER_S);
+    assert_int_equal(admit_check(admit, 0, 2, MSG_TYPE_OBJECT_DO, 16, &from, NULL),
+                     MUSTER_ERR_BUSY);
+    assert_int_equal(admit_retry_ms(admit, 2), 2001);
+    assert_int_equal(admit_check(admit, 0, 3, MSG_TYPE_OBJECT_DO, 16, &from, NULL), MUSTER_OK);
+    assert_true(admit_peer_gone(admit, 1, &session));
+    assert_true(admit_peer_gone(admit, 2, &session));
+    assert_int_equal(admit_peer_open(admit, 7, &people[2], NULL), MUSTER_OK);
+    assert_int_equal(admit_bind(admit, 7, 57), 0);
+    assert_int_equal(admit_check(admit, 1000, 7, MSG_TYPE_OBJECT_DO, 16, &from, NULL),
+                     MUSTER_ERR_BUSY);
+    assert_int_equal(admit_retry_ms(admit, 7), 1001);
+    assert_int_equal(admit_check(admit, 2001, 7, MSG_TYPE_OBJECT_DO, 16, &from, NULL), MUSTER_OK);
+    admit_free(admit);
+}
+
 int
 main(void)
 {
@@ -326,6 +364,7 @@ main(void)
         cmocka_unit_test(test_every_type),
         cmocka_unit_test(test_sessions),
         cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_work_of_user),
         cmocka_unit_test(test_bad),
     };
     int failed;
