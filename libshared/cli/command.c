@@ -17,9 +17,9 @@ const struct command *const commands[] = {
     &command_retry,   &command_why,      &command_call,   &command_map,
     &command_functions, &command_queue,  &command_queues, &command_lock,
     &command_event,   &command_barrier,  &command_dict,   &command_object,
-    &command_workers, &command_drain,    &command_status, &command_shutdown,
-    &command_key,     &command_manager,  &command_worker, &command_help,
-    &command_completion, NULL,
+    &command_workers, &command_drain,    &command_logs,   &command_status,
+    &command_shutdown, &command_key,     &command_manager, &command_worker,
+    &command_help,    &command_completion, NULL,
 };
 
 const struct exit_row command_exits[] = {

@@ -317,7 +317,6 @@ plan_after(const struct job_settings *settings, struct job_plan *plan, struct mu
     return MUSTER_OK;
 }
 
-/* --jobs-with 3, or last, which is 0 until job_plan_resolve(). */
 static muster_err
 plan_jobs_with(const struct job_settings *settings, struct job_plan *plan,
                struct muster_error *error)
@@ -347,10 +346,8 @@ job_plan_resolve(const struct job_settings *settings, struct job_plan *plan,
     err = muster_job_get(session, 0, CLI_CALL_MS, &info, error);
     if (err)
         return err;
-    for (size_t i = 0; i < plan->options.after_count; i++) {
-        if (plan->after[i] == 0)
-            plan->after[i] = info.job;
-    }
+    for (size_t i = 0; i < plan->options.after_count; i++)
+        plan->after[i] = plan->after[i] == 0 ? info.job : plan->after[i];
     if (settings->jobs_with != NULL && plan->options.cap_with == 0)
         plan->options.cap_with = info.job;
     muster_job_info_free(&info);

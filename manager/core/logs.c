@@ -266,7 +266,7 @@ logs_turn(struct core *core, struct effects *fx)
 void
 core_log(struct core *core, uint64_t unix_ms, uint8_t level, struct slice text)
 {
-    logs_add(&core->logs, slice_text("manager"), unix_ms, level, text);
+    logs_add(&core->logs, slice_text(LOG_OWN_SOURCE), unix_ms, level, text);
 }
 
 /* Whoever sends them, the source is who the manager knows it to be. */
@@ -314,6 +314,12 @@ step_log_put(struct core *core, const struct step *step, const union wire_any *m
     struct reader             in = reader_of(put->lines.bytes);
     struct wire_log           line;
 
+    if (slice_equals_text(source, LOG_OWN_SOURCE)) {
+        effects_error(step->fx, step->session->id, step->request, MUSTER_ERR_DENIED,
+                      "a worker named %s cannot pass on log lines: those are the manager's",
+                      LOG_OWN_SOURCE);
+        return;
+    }
     if (!put_good(step, put))
         return;
     put_refill(core, worker);

@@ -27,6 +27,8 @@ enum {
     LOG_BYTES_BURST    = 1024 * 1024,    /* ... after it was quiet */
 };
 
+#define LOG_OWN_SOURCE "manager"         /* no worker speaks in this name */
+
 struct log_source {
     struct log_source *next;             /* of the same hash */
     struct slice       name;             /* 0-terminated */

@@ -11,6 +11,7 @@
 #include <muster/key.h>
 #include <muster/list.h>
 #include <muster/lock.h>
+#include <muster/log.h>
 #include <muster/namespace.h>
 #include <muster/object.h>
 #include <muster/pipe.h>

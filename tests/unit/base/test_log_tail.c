@@ -43,7 +43,7 @@ struct tail_case {
     struct { enum log_level level; const char *text; } lines[4];
     uint32_t       more;           /* lines "x" of 200 bytes behind them */
     uint64_t       drop, after;
-    const char    *kept;           /* of the lines behind `after`; NULL: only that the oldest went */
+    const char    *kept;           /* lines behind `after`; NULL: only that the oldest went */
 };
 
 static const struct tail_case tail_cases[] = {

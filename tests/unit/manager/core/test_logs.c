@@ -13,7 +13,7 @@
 struct room_case {
     const char *story;
     struct { const char *source; uint32_t lines, bytes; } says[4];
-    uint32_t    kept[4];           /* lines left of each; UINT32_MAX: fewer than it said, not none */
+    uint32_t    kept[4];           /* lines left of each; SOME: fewer than it said, not none */
 };
 
 enum { SOME = UINT32_MAX };
@@ -315,6 +315,11 @@ forged_story(void)
 
     scene_put(&scene, 0, 1, 2, 2, "two");
     world_expect_error(scene.world, MUSTER_ERR_INVALID);
+    world_join(scene.world, scene.workers[0],
+               &(struct world_join){ .name = "manager", .cpus_milli = 1000 });
+    scene.world->sends_read = scene.world->fx.send_count;
+    scene_put(&scene, 0, 1, 2, 2, "");
+    world_expect_error(scene.world, MUSTER_ERR_DENIED);
     scene_get(&scene, 0, 0, 3, "");
     scene_expect(&scene, 0, "");
     world_turn(scene.world, 0);
