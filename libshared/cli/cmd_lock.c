@@ -2,7 +2,7 @@
  *
  * 1. The command runs only while the lock is certainly ours: it is asked for once a
  *    second; when it was lost, or the manager has been away for so long that it may
- *    have been, the command is stopped.
+ *    be soon, the command is stopped.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +15,25 @@
 #include "waiting.h"
 
 enum {
-    LOCK_LOOK_MS   = 1000,
-    /* A manager forgets a session 30 s after its connection, unless told otherwise. */
-    LOCK_UNSURE_MS = 20000,
+    LOCK_LOOK_MS        = 1000,
+    LOCK_LOOKS_PER_TERM = 10,      /* or more often, when the session's term is short */
 };
+
+/* Without a word for so long it may be lost soon: two thirds of the time for which the
+ * manager keeps what a silent session holds.  The rest is for stopping the command. */
+static uint64_t
+lock_unsure_ms(const struct cli *cli)
+{
+    return (uint64_t)muster_session_term_ms(cli->session) * 2 / 3;
+}
+
+static uint32_t
+lock_look_ms(const struct cli *cli)
+{
+    uint32_t often_ms = muster_session_term_ms(cli->session) / LOCK_LOOKS_PER_TERM + 1;
+
+    return often_ms < LOCK_LOOK_MS ? often_ms : LOCK_LOOK_MS;
+}
 
 struct lock_settings {
     uint32_t    permits;
@@ -116,7 +131,7 @@ hold_end(struct hold_on *hold, bool release)
 
 /* Is it ours?  OK; TIMEOUT: nobody can tell now; else it was lost. */
 static muster_err
-hold_look(const struct hold_on *hold, struct muster_error *error)
+hold_look(const struct hold_on *hold, uint32_t look_ms, struct muster_error *error)
 {
     struct muster_lock_state state;
     uint64_t                 left;
@@ -124,8 +139,8 @@ hold_look(const struct hold_on *hold, struct muster_error *error)
 
     /* Permits are the session's: they last as long as it does. */
     if (hold->lock == NULL)
-        return muster_semaphore_get_value(hold->semaphore, LOCK_LOOK_MS, &left, error);
-    err = muster_lock_state(hold->lock, LOCK_LOOK_MS, &state, error);
+        return muster_semaphore_get_value(hold->semaphore, look_ms, &left, error);
+    err = muster_lock_state(hold->lock, look_ms, &state, error);
     if (!err && (!state.held || state.token != hold->token))
         err = error_set(error, MUSTER_ERR_FENCED, "%s has it now",
                         state.held ? state.holder : "nobody");
@@ -134,13 +149,15 @@ hold_look(const struct hold_on *hold, struct muster_error *error)
 
 /* The exit status; *lost_out: the lock is not ours any more. */
 static int
-lock_command(const struct hold_on *hold, const char *name, char *const *args, bool *lost_out)
+lock_command(const struct cli *cli, const struct hold_on *hold, const char *name,
+             char *const *args, bool *lost_out)
 {
     char                       token[64];
     const char *const          env[] = { token, NULL };
     const struct child_options options = { .args = args, .env = env };
     struct child               child;
     struct muster_error        error = { 0 };
+    const uint32_t             look_ms = lock_look_ms(cli);
     uint64_t                   sure_ms = clock_now_ms();
     int                        status = EXIT_DONE;
     muster_err                 err;
@@ -150,15 +167,16 @@ lock_command(const struct hold_on *hold, const char *name, char *const *args, bo
     err = child_start(&options, &child, &error);
     if (err)
         return child_tell(name, &error);
-    while (!child_wait(&child, cli_interrupt_fd(), LOCK_LOOK_MS, &status)) {
+    while (!child_wait(&child, cli_interrupt_fd(), (int)look_ms, &status)) {
         if (cli_interrupted()) {
             child_stop(&child, &status);
             return EXIT_INTERRUPTED;
         }
-        err = hold_look(hold, &error);
+        err = hold_look(hold, look_ms, &error);
         if (!err)
             sure_ms = clock_now_ms();
-        if (!err || (err == MUSTER_ERR_TIMEOUT && clock_now_ms() - sure_ms < LOCK_UNSURE_MS))
+        if (!err ||
+            (err == MUSTER_ERR_TIMEOUT && clock_now_ms() - sure_ms < lock_unsure_ms(cli)))
             continue;
         cli_say("%s: the lock was lost (%s): the command is stopped", name, error.detail);
         child_stop(&child, &status);
@@ -197,7 +215,7 @@ lock_run(struct cli *cli, void *settings, struct operands *operands)
         hold_end(&hold, false);
         return cli_fail(&error, "acquire", "%s", operands->items[0]);
     }
-    status = lock_command(&hold, operands->items[0], operands->items + 1, &lost);
+    status = lock_command(cli, &hold, operands->items[0], operands->items + 1, &lost);
     hold_end(&hold, !lost);
     return status;
 }
@@ -210,11 +228,11 @@ const struct command command_lock = {
         "Waits until it holds the lock of this name, in the order of arrival, runs COMMAND on "
         "this machine, releases the lock and ends with the command's exit code. The lock "
         "belongs to this program: when it dies, or its machine does, the next one gets it "
-        "within 30 seconds."
+        "within the session time-out of the manager (30 seconds, see muster-manager(1))."
         "\n\n"
         "The command sees MUSTER_FENCING_TOKEN, a number that is larger for each holder. When "
-        "the lock is lost, or when the manager cannot be reached for 20 seconds so that it may "
-        "have been, the command is stopped: SIGTERM, after 5 seconds SIGKILL.",
+        "the lock is lost, or when the manager cannot be reached for two thirds of that time so "
+        "that it may be lost soon, the command is stopped: SIGTERM, after 5 seconds SIGKILL.",
     .groups = lock_groups,
     .examples = lock_examples,
     .exits = lock_exits,

@@ -159,6 +159,7 @@ machine_on_welcome(struct machine *machine, uint64_t now_ms, const struct msg_we
     machine->epoch = m->epoch;
     machine->role = m->role;
     machine->beat_ms = m->beat_ms > 0 ? m->beat_ms : BEAT_MS;
+    machine->term_ms = m->session_ms;
     machine->beat_at_ms = now_ms + machine->beat_ms;
     machine->heard_ms = now_ms;
     machine->ready_ms = now_ms;

@@ -63,6 +63,7 @@ struct machine {
     uint64_t              session;         /* 0: none, or it ended */
     uint64_t              epoch;
     uint32_t              beat_ms;
+    uint32_t              term_ms;         /* without a connection for so long, it ends there */
     uint8_t               role;
     uint64_t              connections;     /* counted by the link; the one that is greeted */
     uint64_t              give_up_ms;      /* of the first connection */

@@ -290,6 +290,17 @@ muster_session_interrupt(struct muster_session *session)
     errno = saved;
 }
 
+uint32_t
+muster_session_term_ms(struct muster_session *session)
+{
+    uint32_t term_ms;
+
+    pthread_mutex_lock(&session->lock);
+    term_ms = session->machine.term_ms;
+    pthread_mutex_unlock(&session->lock);
+    return term_ms;
+}
+
 /* ---- the manager ---- */
 
 muster_err

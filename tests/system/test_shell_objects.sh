@@ -216,6 +216,15 @@ ended h4 75
 contains "told" "$(<"$tmp/h4.log")" "l: the lock was lost"
 check "its command is gone" none_marked
 
+story "lock: with the manager away for most of the session's term the command is stopped"
+holder h5 l
+eventually 10 "held" holds h5
+stop manager KILL
+eventually 12 "it is stopped" dead "${pid_of[h5]}"
+ended h5 75
+check "its command is gone" none_marked
+manager --session 3s --lease 3s
+
 story "lock: exit codes, nesting, permits"
 status_of 7 muster lock l -- sh -c 'exit 7'
 status_of 75 muster lock l -- sh -c 'exit 75'

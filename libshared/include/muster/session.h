@@ -54,6 +54,11 @@ MUSTER_API void muster_session_close(struct muster_session *session);
  * handler and from any thread.  Calls made afterwards work again. */
 MUSTER_API void muster_session_interrupt(struct muster_session *session);
 
+/* How long the manager keeps the session, and all that it holds, without a connection to
+ * this program (30 s unless it was told otherwise).  Whoever holds a lock and hears nothing
+ * from the manager may have lost it when this is over. */
+MUSTER_API uint32_t muster_session_term_ms(struct muster_session *session);
+
 struct muster_status_counter { const char *name; uint64_t value; };
 struct muster_status {
     uint64_t epoch, up_ms;
