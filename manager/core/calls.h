@@ -6,6 +6,13 @@
 #ifndef CALLS_H
 #define CALLS_H
 
+/* So many things were looked at or moved beyond what a request brought: core_work(). */
+static inline void
+core_worked(struct core *core, uint64_t count)
+{
+    core->work += count;
+}
+
 /* The hash of bytes that others choose: they cannot make them collide. */
 static inline uint64_t
 core_hash(const struct core *core, struct slice bytes)
@@ -120,6 +127,7 @@ struct task_walk {
     uint32_t            live_count, live_at;
     uint64_t            next, end;
 };
+/* Costs O(n log n) for those that live, or O(last - first) when that is less. */
 void task_walk_begin(struct task_walk *walk, const struct core *core, const struct job *job,
                      uint32_t first, uint32_t last);
 bool task_walk_next(struct task_walk *walk, struct task_run *run_out);

@@ -4,6 +4,12 @@
 /* A list must leave room for the rest of its message. */
 #define QUERY_LIST_BYTES_MAX (BLOCK_BYTES_MAX - 8 * KIB)
 
+/* Work (core_work) of one that is looked at, or told. */
+enum { LOOK_WORK = 4, TELL_WORK = 100, SORT_WORK = 20 };
+
+/* Indexes that one TASK_LIST covers when more tasks than that live. */
+enum { TASK_LIST_SPAN = 65536 };
+
 /* ---- jobs ---- */
 
 /* Encodes the job; lists in it are built in core->scratch. */
@@ -90,8 +96,10 @@ step_job_list(struct core *core, const struct step *step, const union wire_any *
             break;
         }
         at--;
+        core_worked(core, LOOK_WORK);
         if (get->unfinished && job_ended(job))
             continue;
+        core_worked(core, TELL_WORK);
         job_put(core, job, list);
         answer.job_list.jobs.count++;
     }
@@ -118,6 +126,17 @@ run_put(const struct core *core, const struct task_run *run, struct buffer *out)
     wire_put_task(out, &info);
 }
 
+/* The last index to be told now: of many that live a part at a time. */
+static uint32_t
+task_list_last(struct core *core, const struct job *job, uint32_t from)
+{
+    uint32_t live = job->active != NULL ? job->active->live_count : 0;
+    uint32_t left = job->total - from;
+
+    core_worked(core, (uint64_t)(live < TASK_LIST_SPAN ? live : TASK_LIST_SPAN) * SORT_WORK);
+    return from + (live > TASK_LIST_SPAN && left > TASK_LIST_SPAN ? TASK_LIST_SPAN : left) - 1;
+}
+
 void
 step_task_list(struct core *core, const struct step *step, const union wire_any *m)
 {
@@ -128,18 +147,22 @@ step_task_list(struct core *core, const struct step *step, const union wire_any 
     union wire_any   answer = { .task_list = { .job = m->task_list_get.job } };
     struct task_walk walk;
     struct task_run  run;
+    uint32_t         last;
 
     if (job == NULL)
         return;
     buffer_clear(list);
     if (from < job->total) {
-        task_walk_begin(&walk, core, job, from, job->total - 1);
+        last = task_list_last(core, job, from);
+        answer.task_list.next = last + 1 < job->total ? last + 1 : 0;
+        task_walk_begin(&walk, core, job, from, last);
         while (task_walk_next(&walk, &run)) {
             if (answer.task_list.tasks.count == LIST_ITEMS_MAX ||
                 list->bytes > QUERY_LIST_BYTES_MAX) {
                 answer.task_list.next = run.first;
                 break;
             }
+            core_worked(core, TELL_WORK);
             run_put(core, &run, list);
             answer.task_list.tasks.count++;
         }
@@ -221,6 +244,7 @@ step_worker_list(struct core *core, const struct step *step, const union wire_an
         const struct session *session =
             map_get(&core->sessions, order_at(&core->session_order, at));
 
+        core_worked(core, LOOK_WORK);
         if (session->worker == NULL || session->worker->name[0] == '\0')
             continue;
         if (answer.worker_list.workers.count == LIST_ITEMS_MAX ||
@@ -228,6 +252,7 @@ step_worker_list(struct core *core, const struct step *step, const union wire_an
             answer.worker_list.more = 1;
             break;
         }
+        core_worked(core, TELL_WORK);
         worker_put(core, session->worker, list);
         answer.worker_list.workers.count++;
     }

@@ -121,6 +121,13 @@ live_compare(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
+/* Fewer indexes than live tasks: those are looked up one by one. */
+static bool
+walk_is_short(const struct task_walk *walk)
+{
+    return walk->end <= walk->next || walk->end - walk->next < walk->job->active->live_count;
+}
+
 void
 task_walk_begin(struct task_walk *walk, const struct core *core, const struct job *job,
                 uint32_t first, uint32_t last)
@@ -135,6 +142,14 @@ task_walk_begin(struct task_walk *walk, const struct core *core, const struct jo
     if (active == NULL || active->live_count == 0)
         return;
     walk->live = base_array(active->live_count, sizeof(struct task *));
+    for (uint64_t i = first; walk_is_short(walk) && i < walk->end; i++) {
+        const struct task *task = task_find(core, job->id, (uint32_t)i);
+
+        if (task != NULL)
+            walk->live[walk->live_count++] = task;
+    }
+    if (walk_is_short(walk))
+        return;
     for (const struct list *at = active->live.next; at != &active->live; at = at->next) {
         const struct task *task = CONTAINER(at, struct task, job_link);
 

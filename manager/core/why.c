@@ -309,6 +309,22 @@ why_impossible(struct why *why, struct class *class)
     return true;
 }
 
+/* Every part of the answer looks at all workers, and at what they have. */
+static void
+why_count(struct core *core, const struct class *class)
+{
+    uint64_t parts = 5 + class->label_count + class->need_count;
+    uint64_t things = 0;
+
+    for (struct list *at = core->workers.next; at != &core->workers; at = at->next) {
+        const struct worker *worker = CONTAINER(at, struct worker, all);
+
+        things += 2 + worker->queue_count + worker->label_count + worker->stock_count +
+                  (class->function != NULL ? worker->function_count : 0);
+    }
+    core_worked(core, things * parts);
+}
+
 void
 why_never(struct core *core, struct class *class, struct buffer *out)
 {
@@ -317,6 +333,7 @@ why_never(struct core *core, struct class *class, struct buffer *out)
     struct wire_reason reason;
 
     if (why_impossible(&why, class)) {
+        why_count(core, class);
         in = reader_of(buffer_slice(&why.list));
         for (uint32_t i = 0; i < why.count && wire_get_reason(&in, &reason); i++) {
             if (out->bytes + reason.text.bytes + 2 > TEXT_BYTES_MAX)
@@ -477,6 +494,7 @@ step_why(struct core *core, const struct step *step, const union wire_any *m)
                       get->index);
         return;
     }
+    why_count(core, job->class);
     if (get->one_task)
         why_task(&why, job, get->index);
     else
