@@ -191,6 +191,19 @@ cc -shared -fPIC -I "$MUSTER_SOURCE/libshared/include" -o "$modules/crash.so" "$
 refused 74 --module "$modules/crash.so"
 contains "a constructor that crashes" "$err" "crash.so: killed by signal 6 (Aborted) while it was loaded"
 
+story "children that load modules themselves look at them, too"
+worker careful --cpus 1 --module "$module" --start-method spawn
+chmod o+w "$modules"
+start seen bash -c 'call_function who <<<1'
+eventually 10 "it waits" grep -q '^job' "$tmp/seen.log"
+eventually 10 "why" bash -c "muster why \"\$(sed -n 's/^job \([0-9]*\).*/\1/p' '$tmp/seen.log')\" |
+    grep -F \"it could not start tasks just now: the module's folder $modules can be written by others\""
+chmod o-w "$modules"
+eventually 20 "it has ended" dead "${pid_of[seen]}"
+unset 'pid_of[seen]'
+equal "its outcome" "$(cut -f 2 "$tmp/seen.out")" succeeded
+stop careful
+
 story "start hooks that fail or take for ever: why tells, the calls wait unpunished"
 cat >"$tmp/hooked.c" <<'END'
 #include <muster/function.h>

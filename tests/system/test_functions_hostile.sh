@@ -15,7 +15,7 @@ call() {
 
 # job_of NAME: of a call that was started under this name.
 job_of() {
-    sed -n 's/^job \([0-9]*\).*/\1/p' "$tmp/$1.log"
+    sed -n 's/^job \([0-9]*\).*/\1/p' "$tmp/$1.log" | tail -n 1
 }
 
 # cancel NAME: and wait for its end.
@@ -162,3 +162,16 @@ others stop
 call parricide <<<stop
 stop stopped
 equal "a worker that is told to end does not wait for it" "$stopped" 0
+
+story "a killed worker leaves nothing behind, though what makes its children was stopped"
+worker last --cpus 1 --module "$modules/hostile.so"
+hatchery=$(pgrep -P "${pid_of[last]}" muster-hatcher)
+start spawner bash -c "call_function spawner <<<$MARK"
+eventually 10 "it was started" left
+kill -STOP "$hatchery"
+kill -KILL "${pid_of[last]}"
+wait "${pid_of[last]}" 2>/dev/null
+unset 'pid_of[last]'
+eventually 10 "it is gone" none_left
+eventually 10 "so is what made it" dead "$hatchery"
+cancel spawner

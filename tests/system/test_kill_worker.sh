@@ -59,6 +59,12 @@ done
 eventually 20 "the job has failed" job_is "$job" failed
 contains "the reason" "$(muster tasks "$job" --failed)" lost
 
+story "so does one that kills the process that keeps it"
+job=$(muster submit --label only=four -- sh -c 'kill -KILL $PPID; sleep 30' 2>/dev/null)
+eventually 60 "it is given up" job_is "$job" failed
+contains "why" "$(muster tasks "$job")" "lost 5 times with the worker that had it, or with what ran it there"
+check "its worker lives" alive "${pid_of[four]}"
+
 story "double-forked and setsid descendants end with their task"
 equal "output" "$(muster run --label only=four -- sh -c "(setsid sh -c 'sleep 600; : $MARK' &) ; echo done")" "done"
 eventually 5 "no descendant is left" none_marked
