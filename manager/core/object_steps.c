@@ -214,6 +214,22 @@ step_object_open(struct core *core, const struct step *step, const union wire_an
 
 /* ---- CLOSE, DELETE ---- */
 
+/* Was this CLOSE done before, and the object opened again since?  The answers to both
+ * were lost, and both come once more: what is open now was not meant. */
+static bool
+close_is_over(struct core *core, const struct step *step, uint64_t object)
+{
+    const struct kept *kept = kept_from(step->session, step->request + 1);
+    uint64_t           looked = 0;
+
+    while (kept != NULL && (kept->kind != KEPT_OPENED || kept->object != object)) {
+        kept = kept_from(step->session, kept->request + 1);
+        looked++;
+    }
+    object_work(core, looked);
+    return kept != NULL;
+}
+
 void
 step_object_close(struct core *core, const struct step *step, const union wire_any *m)
 {
@@ -221,7 +237,7 @@ step_object_close(struct core *core, const struct step *step, const union wire_a
     struct record  record = { .type = RECORD_TYPE_OBJECT_UNTIED };
     bool           tied = object != NULL && object_tied(core, step->session->id, object);
 
-    if (tied) {
+    if (tied && !close_is_over(core, step, object->id)) {
         session_waits_close(core, step->session, object, step->fx);
         record.object_untied = (struct record_object_untied){ object->id, step->session->id };
         object_record(core, step->fx, &record, true);

@@ -91,6 +91,30 @@ tell_ties(struct scene *scene)
     assert_int_equal(counted(scene).objects, 1);    /* it has a name */
 }
 
+/* CLOSE and OPEN were done, and both answers lost. */
+static void
+tell_close_again(struct scene *scene)
+{
+    uint64_t       object = open_named(scene, ANN, NOUN_EVENT, "go");
+    union wire_any close = { .object_close = { .object = object } };
+    union wire_any open = open_of(NOUN_EVENT, "go");
+    uint64_t       close_request = ask(scene, ANN, MSG_TYPE_OBJECT_CLOSE, &close);
+    uint64_t       open_request;
+    union wire_any m;
+
+    assert_int_equal(world_expect_ack(scene->world), 1);
+    open_request = ask(scene, ANN, MSG_TYPE_OBJECT_OPEN, &open);
+    world_expect(scene->world, OBJECT_OPENED, &m);
+    turn(scene, 1);
+    ask_again(scene, ANN, close_request, MSG_TYPE_OBJECT_CLOSE, &close);
+    assert_int_equal(world_expect_ack(scene->world), 1);
+    ask_again(scene, ANN, open_request, MSG_TYPE_OBJECT_OPEN, &open);
+    world_expect(scene->world, OBJECT_OPENED, &m);
+    assert_int_equal(done(scene, ANN, object, VERB_EVENT_IS_SET).a, 0);
+    assert_int_equal(closed(scene, ANN, object), 1);
+    assert_int_equal(closed(scene, ANN, object), 0);
+}
+
 static void
 tell_anonymous(struct scene *scene)
 {
@@ -358,6 +382,7 @@ static const struct story stories[] = {
     { "settings of what exists are kept and told", tell_settings },
     { "an object is opened by its id", tell_by_id },
     { "only what was opened can be used, and only as what it is", tell_ties },
+    { "a CLOSE that comes again does not close what was opened since", tell_close_again },
     { "an anonymous object lives while it is open somewhere", tell_anonymous },
     { "its owner deletes it: it is gone for everyone", tell_delete },
     { "an admin deletes what is not his", tell_admin_deletes },
