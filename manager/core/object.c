@@ -13,6 +13,7 @@
  *    hold a pointer.
  */
 #include "object.h"
+#include "plant.h"
 
 static const struct noun_rules *const noun_table[NOUN_COUNT] = {
     [NOUN_QUEUE]     = &noun_queue,
@@ -135,7 +136,7 @@ object_initial(struct object *object, struct slice initial)
     if (!object->transient || initial.bytes == 0)
         return;
     object->initial = base_alloc(initial.bytes);
-    memcpy(object->initial, initial.data, initial.bytes);
+    memcpy(object->initial, initial.data, PLANT_INITIAL(initial.bytes));
     object->initial_bytes = (uint32_t)initial.bytes;
 }
 

@@ -58,4 +58,70 @@
 #define PLANT_UNSEEN(requests) (requests)
 #endif
 
+/* Parts of a pipe that are taken by a RECEIVE. */
+#ifdef PLANT_GIVEN_IS_TAKEN
+#define PLANT_TAKES(number) ((number) + 1)
+#else
+#define PLANT_TAKES(number) (number)
+#endif
+
+/* Does a part stay in its pipe when its sender leaves? */
+#ifdef PLANT_NOTHING_LEFT
+#define PLANT_STAYS(stays) (false && (stays))
+#else
+#define PLANT_STAYS(stays) (stays)
+#endif
+
+/* The lane's connectors, from the one that came first. */
+#ifdef PLANT_LAST_FIRST
+#define PLANT_FIRST(ring) ((ring)->prev)
+#define PLANT_NEXT(link)  ((link)->prev)
+#else
+#define PLANT_FIRST(ring) ((ring)->next)
+#define PLANT_NEXT(link)  ((link)->next)
+#endif
+
+/* Has a call that its server died of another server to go to? */
+#ifdef PLANT_CALL_AGAIN
+#define PLANT_GOES_ON(service, call)                                                               \
+    ((service)->server_count > 1 &&                                                                \
+     ((call)->state = CALL_QUEUED, (call)->server = 0,                                             \
+      heap_add(&(service)->queue, &(call)->place), true))
+#else
+#define PLANT_GOES_ON(service, call) false
+#endif
+
+/* An index of a list that is negative counts from the end. */
+#ifdef PLANT_NEGATIVE
+#define PLANT_FROM_END(count) (0 * (count))
+#else
+#define PLANT_FROM_END(count) (count)
+#endif
+
+/* Are these zeros all that there is in a piece of an array? */
+#ifdef PLANT_ZEROS
+#define PLANT_ALL_ZERO(zero) (true || (zero))
+#else
+#define PLANT_ALL_ZERO(zero) (zero)
+#endif
+
+/* When an item that is delayed may be given, and when it must not be any more. */
+#ifdef PLANT_NO_DELAY
+#define PLANT_DELAY(ms) (0 * (ms))
+#else
+#define PLANT_DELAY(ms) (ms)
+#endif
+#ifdef PLANT_NO_END
+#define PLANT_LIFE(ms) (0 * (ms))
+#else
+#define PLANT_LIFE(ms) (ms)
+#endif
+
+/* Is there an initial value that a restart must find again? */
+#ifdef PLANT_NO_INITIAL
+#define PLANT_INITIAL(bytes) (0 * (bytes))
+#else
+#define PLANT_INITIAL(bytes) (bytes)
+#endif
+
 #endif

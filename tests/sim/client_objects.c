@@ -90,13 +90,49 @@ client_objects_resumed(struct client_node *node)
 static void on_answer(struct client_request *request, uint16_t type, const union wire_any *m);
 
 static void
-actor_ask(struct actor *actor, enum shared shared, uint16_t type, const union wire_any *m)
+actor_ask(struct actor *actor, struct hist_object *object, uint16_t type, const union wire_any *m)
 {
     struct client_node *node = actor->node;
 
     assert(actor->request == NULL);
     actor->request = client_ask_bound(node, type, m, on_answer, actor);
-    history_asks(node->sim->history, node->bound_session, actor->request->id, shared, type, m);
+    history_asks(node->sim->history, node->bound_session, actor->request->id, object, type, m);
+}
+
+struct client_request *
+actor_ask_beside(struct actor *actor, struct hist_object *object, struct msg_object_do *asked,
+                 client_answer_fn *answer, void *context)
+{
+    struct client_node    *node = actor->node;
+    struct client_request *request;
+    union wire_any         m;
+
+    asked->object = history_object_id(object);
+    asked->thread = actor->thread;
+    m.object_do = *asked;
+    request = client_ask_bound(node, MSG_TYPE_OBJECT_DO, &m, answer, context);
+    history_asks(node->sim->history, node->bound_session, request->id, object,
+                 MSG_TYPE_OBJECT_DO, &m);
+    return request;
+}
+
+void
+actor_answered(struct client_request *request)
+{
+    objects_answered(request->node, request->gives_up != 0 ? request->gives_up : request->id);
+    request->bound = false;            /* it is answered: SEEN may cover it */
+}
+
+struct hist_object *
+actor_object(const struct actor *actor)
+{
+    return history_object(actor->node->sim->history, actor->shared);
+}
+
+bool
+actor_forgotten(const struct actor *actor)
+{
+    return history_object_transient(actor_object(actor));
 }
 
 /* What is left undone when nobody waits for it: never a release. */
@@ -110,19 +146,26 @@ verb_may_be_given_up(uint32_t verb)
 }
 
 void
-actor_do(struct actor *actor, enum shared shared, struct msg_object_do *asked, uint32_t phase)
+actor_do_at(struct actor *actor, struct hist_object *object, struct msg_object_do *asked,
+            uint32_t phase)
 {
     struct sim    *sim = actor->node->sim;
     union wire_any m;
 
-    asked->object = history_object_id(sim->history, shared);
+    asked->object = history_object_id(object);
     asked->thread = actor->thread;
     actor->phase = phase;
     m.object_do = *asked;
-    actor_ask(actor, shared, MSG_TYPE_OBJECT_DO, &m);
+    actor_ask(actor, object, MSG_TYPE_OBJECT_DO, &m);
     if (actor->script != script_audit && verb_may_be_given_up(asked->verb) &&
         sim_chance(sim, ACTORS_PATIENCE))
         sim_at(sim, &actor->wake, sim->now_ms + sim_random(sim, ACTORS_PATIENCE_MS));
+}
+
+void
+actor_do(struct actor *actor, enum shared shared, struct msg_object_do *asked, uint32_t phase)
+{
+    actor_do_at(actor, history_object(actor->node->sim->history, shared), asked, phase);
 }
 
 bool
@@ -138,14 +181,14 @@ actor_alone(const struct actor *actor)
 }
 
 void
-actor_close(struct actor *actor, uint32_t phase)
+actor_close(struct actor *actor, struct hist_object *object, uint32_t phase)
 {
     union wire_any m;
 
-    m.object_close.object = history_object_id(actor->node->sim->history, actor->shared);
+    m.object_close.object = history_object_id(object);
     actor->phase = phase;
     actor->opened = 0;
-    actor_ask(actor, actor->shared, MSG_TYPE_OBJECT_CLOSE, &m);
+    actor_ask(actor, object, MSG_TYPE_OBJECT_CLOSE, &m);
 }
 
 void
@@ -164,13 +207,12 @@ actor_round_ends(struct actor *actor)
 }
 
 void
-actor_open(struct actor *actor, enum shared shared)
+actor_open(struct actor *actor, struct hist_object *object)
 {
     union wire_any m;
 
-    actor->opening = shared;
-    history_object_open(actor->node->sim->history, shared, &m.object_open);
-    actor_ask(actor, shared, MSG_TYPE_OBJECT_OPEN, &m);
+    history_object_open(object, &m.object_open);
+    actor_ask(actor, object, MSG_TYPE_OBJECT_OPEN, &m);
 }
 
 /* The next object that it needs and that is not open in this session. */
@@ -179,14 +221,15 @@ actor_opens(struct actor *actor)
 {
     enum shared needs[2] = { actor->shared, actor->shared };
 
-    if (actor->phase != 0)
-        return false;
+    if (actor->phase != 0 || actor->shared == SHARED_PIPE)
+        return false;                  /* its script opens pipes, one after the other */
     if (actor->shared == SHARED_CONDITION)
         needs[0] = SHARED_GUARD;
     for (int i = 0; i < 2; i++) {
         if (actor->opened >> needs[i] & 1)
             continue;
-        actor_open(actor, needs[i]);
+        actor->opening = needs[i];
+        actor_open(actor, history_object(actor->node->sim->history, needs[i]));
         return true;
     }
     return false;
@@ -203,8 +246,7 @@ on_answer(struct client_request *request, uint16_t type, const union wire_any *m
     actor->request = NULL;
     actor->given_up = false;
     sim_cancel(actor->node->sim, &actor->wake);
-    objects_answered(actor->node, given_up ? request->gives_up : request->id);
-    request->bound = false;            /* it is answered: SEEN may cover it */
+    actor_answered(request);
     if (given_up) {
         actor->script(actor, MUSTER_ERR_CANCELED, NULL);
         return;
@@ -230,7 +272,7 @@ actor_give_up(struct actor *actor)
               (unsigned long long)m.object_cancel.request);
     client_forget(actor->request);
     actor->request = NULL;
-    actor_ask(actor, actor->shared, MSG_TYPE_OBJECT_CANCEL, &m);
+    actor_ask(actor, NULL, MSG_TYPE_OBJECT_CANCEL, &m);
     actor->given_up = true;
 }
 
@@ -300,6 +342,7 @@ static void
 actor_reset(struct actor *actor)
 {
     sim_cancel(actor->node->sim, &actor->wake);
+    speaker_free(actor);
     actor->request = NULL;
     actor->given_up = false;
     actor->opened = 0;
@@ -362,6 +405,7 @@ client_objects_free(struct client_node *node)
 
         sim_cancel(node->sim, &actor->wake);
         list_remove(&actor->link);
+        speaker_free(actor);
         buffer_free(&actor->ids);
         free(actor);
     }

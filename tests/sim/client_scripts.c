@@ -9,16 +9,18 @@
 enum {
     WAIT_MS_LONG = 9000,
     HOLD_MS      = 2500,
+    DELAY_MS     = 6000,
+    LIFE_MS      = 12000,
     AT_WILL      = 500,            /* per 1,000 */
 };
 
-static uint32_t
+uint32_t
 some_wait_ms(struct actor *actor)
 {
     return actor_random(actor, 4) == 0 ? 0 : (uint32_t)actor_random(actor, WAIT_MS_LONG);
 }
 
-static void
+void
 ask(struct actor *actor, enum shared shared, uint32_t verb, uint32_t wait_ms, uint32_t phase)
 {
     struct msg_object_do m = { .verb = (uint8_t)verb, .wait_ms = wait_ms };
@@ -26,8 +28,7 @@ ask(struct actor *actor, enum shared shared, uint32_t verb, uint32_t wait_ms, ui
     actor_do(actor, shared, &m, phase);
 }
 
-/* The end of a wait, or of patience: a round without an effect. */
-static bool
+bool
 went_away(muster_err error)
 {
     return error == MUSTER_ERR_TIMEOUT || error == MUSTER_ERR_CANCELED ||
@@ -62,7 +63,7 @@ sync_held(struct actor *actor)
     uint64_t what = actor_random(actor, 20);
 
     if (what == 0 && actor_alone(actor))
-        actor_close(actor, SYNC_CLOSING);
+        actor_close(actor, actor_object(actor), SYNC_CLOSING);
     else if (what < 4)
         ask(actor, actor->shared, sync_verbs[actor->shared].look, 0, SYNC_LOOKING);
     else if (what < 9 && actor->shared == SHARED_RLOCK)
@@ -92,7 +93,7 @@ script_sync(struct actor *actor, muster_err error, const struct msg_object_done 
         actor->number--;
         /* fall through */
     case SYNC_LOOKING:
-        if (error != MUSTER_OK)
+        if (error != MUSTER_OK && !actor_forgotten(actor))
             actor_fail(actor, error);
         break;
     case SYNC_CLOSING:
@@ -204,14 +205,13 @@ script_barrier(struct actor *actor, muster_err error, const struct msg_object_do
 
 /* ---- value, and a counter in a dict ---- */
 
-static void
+void
 put_number(struct buffer *out, int64_t number)
 {
     write_u64(out, (uint64_t)number);
 }
 
-/* The block of expected and new. */
-static void
+void
 put_exchange(struct buffer *out, int64_t expected, int64_t next)
 {
     struct wire_block block = { 0 };
@@ -226,7 +226,7 @@ put_exchange(struct buffer *out, int64_t expected, int64_t next)
     buffer_free(&numbers);
 }
 
-static int64_t
+int64_t
 number_of(struct slice bytes)
 {
     struct reader in = reader_of(bytes);
@@ -305,6 +305,12 @@ queue_put(struct actor *actor)
     struct msg_object_do m = { .verb = VERB_QUEUE_PUT, .a = 1 + actor_random(actor, 3),
                                .b = PRIORITY_MAX + actor_random(actor, 2) };
 
+    if (actor->shared == SHARED_TIMED) {
+        m.wait_ms = some_wait_ms(actor);
+        m.b = PRIORITY_MAX - 1 + actor_random(actor, 3);
+        m.c = actor_random(actor, 1000) < AT_WILL ? actor_random(actor, DELAY_MS) : 0;
+        m.d = actor_random(actor, 1000) < AT_WILL ? 1 + actor_random(actor, LIFE_MS) : 0;
+    }
     for (uint64_t i = 0; i < m.a; i++) {
         struct buffer item = { 0 };
 
@@ -314,7 +320,7 @@ queue_put(struct actor *actor)
     }
     wire_block_put(&bytes, &block);
     m.value = buffer_slice(&bytes);
-    actor_do(actor, SHARED_QUEUE, &m, QUEUE_ASKED);
+    actor_do(actor, actor->shared, &m, QUEUE_ASKED);
     buffer_free(&bytes);
     wire_block_free(&block);
 }
@@ -323,6 +329,7 @@ static void
 queue_begin(struct actor *actor)
 {
     uint64_t             what = actor_random(actor, 20);
+    bool                 timed = actor->shared == SHARED_TIMED;
     struct msg_object_do m = { .a = 1 + actor_random(actor, 3) };
 
     if (what < 8) {
@@ -330,16 +337,16 @@ queue_begin(struct actor *actor)
     } else if (what < 13) {
         m.verb = VERB_QUEUE_GET;
         m.wait_ms = some_wait_ms(actor);
-        actor_do(actor, SHARED_QUEUE, &m, QUEUE_GETTING);
+        actor_do(actor, actor->shared, &m, QUEUE_GETTING);
     } else if (what < 18) {
         m.verb = VERB_QUEUE_RESERVE;
         m.wait_ms = some_wait_ms(actor);
         m.b = actor_random(actor, 1000) < AT_WILL ? 0 : 1 + actor_random(actor, 4000);
-        actor_do(actor, SHARED_QUEUE, &m, QUEUE_RESERVING);
-    } else if (what == 18) {
-        ask(actor, SHARED_QUEUE, VERB_QUEUE_JOIN, some_wait_ms(actor), QUEUE_ASKED);
+        actor_do(actor, actor->shared, &m, QUEUE_RESERVING);
+    } else if (what == 18 && !timed) {
+        ask(actor, actor->shared, VERB_QUEUE_JOIN, some_wait_ms(actor), QUEUE_ASKED);
     } else {
-        ask(actor, SHARED_QUEUE, VERB_QUEUE_SIZE, 0, QUEUE_ASKED);
+        ask(actor, actor->shared, VERB_QUEUE_SIZE, 0, QUEUE_ASKED);
     }
 }
 
@@ -365,16 +372,18 @@ queue_reserved(struct actor *actor)
                                .value = buffer_slice(&actor->ids) };
 
     if (what == 0 && actor_alone(actor)) {
-        actor_close(actor, QUEUE_ASKED);
+        actor_close(actor, actor_object(actor), QUEUE_ASKED);
         return;
     }
     if (what < 3)
         m.verb = VERB_QUEUE_GIVE_BACK;
+    if (what == 1 && actor->shared == SHARED_TIMED)
+        m.c = 1 + actor_random(actor, DELAY_MS);
     if (what == 3) {
         m.verb = VERB_QUEUE_EXTEND;
         m.b = 5000;
     }
-    actor_do(actor, SHARED_QUEUE, &m, what == 3 ? QUEUE_EXTENDING : QUEUE_ASKED);
+    actor_do(actor, actor->shared, &m, what == 3 ? QUEUE_EXTENDING : QUEUE_ASKED);
 }
 
 static void
@@ -397,6 +406,8 @@ script_queue(struct actor *actor, muster_err error, const struct msg_object_done
         actor_rest(actor, HOLD_MS, actor->phase + 1);
         return;
     case QUEUE_GOT:
+        if (actor->shared == SHARED_TIMED)
+            break;
         done.a = (uint64_t)actor->number;
         actor_do(actor, SHARED_QUEUE, &done, QUEUE_ASKED);
         return;
@@ -422,6 +433,12 @@ actor_script *const actor_scripts[SHARED_COUNT] = {
     [SHARED_BARRIER]   = script_barrier,
     [SHARED_VALUE]     = script_value,
     [SHARED_DICT]      = script_dict,
+    [SHARED_LIST]      = script_list,
+    [SHARED_ARRAY]     = script_array,
+    [SHARED_TIMED]     = script_queue,
+    [SHARED_SERVICE]   = script_service,
+    [SHARED_LISTENER]  = script_listener,
+    [SHARED_PIPE]      = script_pipe,
 };
 
 /* ---- the auditor's: read each, then empty the queue ---- */
@@ -436,9 +453,18 @@ static const uint8_t audit_verbs[SHARED_COUNT] = {
     [SHARED_BARRIER]   = VERB_BARRIER_STATE,
     [SHARED_VALUE]     = VERB_VALUE_GET,
     [SHARED_DICT]      = VERB_DICT_GET,
+    [SHARED_LIST]      = VERB_LIST_SLICE,
+    [SHARED_ARRAY]     = VERB_ARRAY_GET,
+    [SHARED_TIMED]     = VERB_QUEUE_SIZE,
 };
 
 enum { AUDIT_NEXT = 1, AUDIT_OPENED, AUDIT_GETTING };
+
+static bool
+audit_is_queue(enum shared shared)
+{
+    return shared == SHARED_QUEUE || shared == SHARED_TIMED;
+}
 
 static void
 audit_read(struct actor *actor)
@@ -446,13 +472,14 @@ audit_read(struct actor *actor)
     enum shared          shared = (enum shared)actor->number;
     struct msg_object_do m = { .verb = audit_verbs[shared] };
 
-    if (shared == SHARED_CONDITION) {
-        actor_rest(actor, 1, AUDIT_NEXT);      /* nothing of it can be read */
-        return;
-    }
     if (shared == SHARED_DICT)
         m.key = slice_text("n");
-    actor_do(actor, shared, &m, shared == SHARED_QUEUE ? AUDIT_GETTING : AUDIT_NEXT);
+    if (shared == SHARED_LIST || shared == SHARED_ARRAY)
+        m.b = shared == SHARED_LIST ? UINT32_MAX : SHARED_ARRAY_ITEMS;
+    if (shared == SHARED_CONDITION || shared > SHARED_TIMED)
+        actor_rest(actor, 1, AUDIT_NEXT);      /* nothing of it can be read */
+    else
+        actor_do(actor, shared, &m, audit_is_queue(shared) ? AUDIT_GETTING : AUDIT_NEXT);
 }
 
 void
@@ -469,16 +496,17 @@ script_audit(struct actor *actor, muster_err error, const struct msg_object_done
         return;
     }
     if (actor->phase == AUDIT_GETTING && error == MUSTER_OK) {
-        actor_do(actor, SHARED_QUEUE, &get, AUDIT_GETTING);
+        actor_do(actor, (enum shared)actor->number, &get, AUDIT_GETTING);
         return;
     }
-    while (++actor->number < SHARED_COUNT &&
-           history_object_id(history, (enum shared)actor->number) == 0)
+    while (++actor->number < SHARED_PIPE &&
+           history_object_id(history_object(history, (enum shared)actor->number)) == 0)
         continue;
-    if (actor->number == SHARED_COUNT) {
+    if (actor->number == SHARED_PIPE) {
         actor_round_ends(actor);
         return;
     }
     actor->phase = AUDIT_OPENED;
-    actor_open(actor, (enum shared)actor->number);
+    actor->opening = (uint32_t)actor->number;
+    actor_open(actor, history_object(history, (enum shared)actor->number));
 }

@@ -1,6 +1,8 @@
 /* history_data.c - the model of a value, of a counter in a dict, and of a queue */
 #include "history_model.h"
 
+#include <stdlib.h>
+
 int64_t
 model_number(struct slice bytes)
 {
@@ -51,7 +53,14 @@ value_done(struct hist_object *object, struct hist_op *op, const struct msg_obje
     number_must_be(object, op, m->value);
 }
 
-const struct hist_rules hist_value = { .done = value_done };
+static void
+value_made(struct hist_object *object)
+{
+    object->number.there = true;
+    object->number.now = MODEL_NUMBER;
+}
+
+const struct hist_rules hist_value = { .made = value_made, .done = value_done };
 
 static void
 dict_done(struct hist_object *object, struct hist_op *op, const struct msg_object_done *m)
@@ -69,7 +78,15 @@ dict_refused(struct hist_object *object, struct hist_op *op, muster_err error)
         model_fail(object, op, "the counter is gone, it was %lld", (long long)object->number.now);
 }
 
-const struct hist_rules hist_dict = { .done = dict_done, .refused = dict_refused };
+static void
+dict_made(struct hist_object *object)
+{
+    object->number.there = false;
+}
+
+const struct hist_rules hist_dict = {
+    .made = dict_made, .done = dict_done, .refused = dict_refused,
+};
 
 /* ---- queue ---- */
 
@@ -88,25 +105,45 @@ item_term_over(const struct hist_object *object, const struct hist_item *item)
 }
 
 static bool
-item_is_ready(const struct hist_item *item)
+item_is_over(const struct hist_object *object, const struct hist_item *item)
 {
-    return !item->gone && !item->given;
+    return item->over_ms != 0 && item->over_ms <= now_ms(object);
+}
+
+static bool
+item_is_due(const struct hist_object *object, const struct hist_item *item)
+{
+    return item->ready_ms <= now_ms(object) && !item_is_over(object, item);
+}
+
+static bool
+item_is_ready(const struct hist_object *object, const struct hist_item *item)
+{
+    return !item->gone && !item->given && item_is_due(object, item);
 }
 
 static bool
 item_may_be_ready(const struct hist_object *object, const struct hist_item *item)
 {
-    return !item->gone && (!item->given || item_term_over(object, item));
+    return !item->gone && (!item->given || item_term_over(object, item)) &&
+           item_is_due(object, item);
 }
 
-static uint64_t
-items_alive(const struct hist_object *object)
+/* Those that are there in any case, and those that may be: what nobody has and whose
+ * time is over goes at some time.  `waiting`: nobody may have them. */
+static void
+items_alive(const struct hist_object *object, bool waiting, uint64_t *min_out, uint64_t *max_out)
 {
-    uint64_t count = 0;
+    *min_out = *max_out = 0;
+    for (uint32_t i = 0; i < object->queue.count; i++) {
+        const struct hist_item *item = &object->queue.items[i];
+        bool                    held = item->given && !item_term_over(object, item);
 
-    for (uint32_t i = 0; i < object->queue.count; i++)
-        count += !object->queue.items[i].gone;
-    return count;
+        if (item->gone || (waiting && held))
+            continue;
+        ++*max_out;
+        *min_out += (held || !item_is_over(object, item)) && !(waiting && item->given);
+    }
 }
 
 static struct hist_item *
@@ -135,11 +172,19 @@ static void
 queue_put(struct hist_object *object, const struct hist_op *op)
 {
     struct slice block = buffer_slice(&op->value);
+    uint64_t     min, max;
 
+    items_alive(object, true, &min, &max);
+    if (object->a > 0 && min + op->a > object->a)
+        model_fail(object, op, "%llu items are put to %llu, %llu at most are allowed",
+                   (unsigned long long)op->a, (unsigned long long)min,
+                   (unsigned long long)object->a);
     for (uint32_t i = 0; i < op->a; i++) {
         void            *items = object->queue.items;
         struct hist_item item = { .serial = (uint64_t)model_number(wire_block_item(block, i)),
-                                  .priority = (uint32_t)op->b };
+                                  .priority = (uint32_t)op->b,
+                                  .ready_ms = op->c > 0 ? now_ms(object) + op->c : 0,
+                                  .over_ms = op->d > 0 ? now_ms(object) + op->d : 0 };
 
         base_grow(&items, &object->queue.capacity, object->queue.count + 1, sizeof(item));
         object->queue.items = items;
@@ -155,7 +200,7 @@ queue_in_order(struct hist_object *object, const struct hist_op *op, const struc
     for (uint32_t i = 0; i < object->queue.count; i++) {
         const struct hist_item *other = &object->queue.items[i];
 
-        if (item_is_ready(other) && (other->priority > item->priority ||
+        if (item_is_ready(object, other) && (other->priority > item->priority ||
                                      (other->priority == item->priority && other < item)))
             model_fail(object, op, "item %llu is given before item %llu",
                        (unsigned long long)item->serial, (unsigned long long)other->serial);
@@ -174,8 +219,11 @@ queue_give(struct hist_object *object, const struct hist_op *op, const struct ms
         uint64_t          times = read_u64(&in);
 
         if (!item_may_be_ready(object, item))
-            model_fail(object, op, "item %llu is given again: %s", (unsigned long long)item->serial,
-                       item->gone ? "it was done" : "someone has it");
+            model_fail(object, op, "item %llu is given%s", (unsigned long long)item->serial,
+                       item->gone                        ? " again: it was done"
+                       : item_is_over(object, item)      ? " after its time to live"
+                       : item->ready_ms > now_ms(object) ? " before its delay was over"
+                                                         : " again: someone has it");
         if ((item->id != 0 && item->id != id) || item->times != times)
             model_fail(object, op, "item %llu is number %llu, given %llu times before; not %llu, "
                        "%llu", (unsigned long long)item->serial, (unsigned long long)id,
@@ -214,6 +262,7 @@ queue_settle_one(struct hist_object *object, const struct hist_op *op, struct hi
         object->queue.unfinished -= item->reserved && object->queue.unfinished > 0;
     } else if (op->verb == VERB_QUEUE_GIVE_BACK) {
         item->given = false;
+        item->ready_ms = op->c > 0 ? now_ms(object) + op->c : item->ready_ms;
     } else {
         item->term_ms = now_ms(object) + op->b;
     }
@@ -243,6 +292,22 @@ queue_settle(struct hist_object *object, const struct hist_op *op, struct slice 
     }
 }
 
+/* Of a queue whose items die by themselves nobody knows how many are unfinished. */
+static void
+queue_size(const struct hist_object *object, const struct hist_op *op,
+           const struct msg_object_done *m)
+{
+    uint64_t min, max;
+
+    items_alive(object, false, &min, &max);
+    if (m->a + m->b < min || m->a + m->b > max ||
+        (object->shared != SHARED_TIMED && m->c != object->queue.unfinished))
+        model_fail(object, op, "%llu items to get, %llu given, %llu unfinished; not %llu to %llu "
+                   "in all, %llu", (unsigned long long)m->a, (unsigned long long)m->b,
+                   (unsigned long long)m->c, (unsigned long long)min, (unsigned long long)max,
+                   (unsigned long long)object->queue.unfinished);
+}
+
 static void
 queue_done(struct hist_object *object, struct hist_op *op, const struct msg_object_done *m)
 {
@@ -270,12 +335,33 @@ queue_done(struct hist_object *object, struct hist_op *op, const struct msg_obje
                        (unsigned long long)object->queue.unfinished);
         break;
     default:
-        if (m->a + m->b != items_alive(object) || m->c != object->queue.unfinished)
-            model_fail(object, op, "%llu items to get, %llu given, %llu unfinished; not %llu in "
-                       "all, %llu", (unsigned long long)m->a, (unsigned long long)m->b,
-                       (unsigned long long)m->c, (unsigned long long)items_alive(object),
-                       (unsigned long long)object->queue.unfinished);
+        queue_size(object, op, m);
     }
+}
+
+/* Does anybody wait to put, or to get? */
+static bool
+queue_has_waits(const struct hist_object *object, bool puts)
+{
+    for (const struct list *at = object->waiting.next; at != &object->waiting; at = at->next) {
+        const struct hist_op *op = CONTAINER(at, struct hist_op, link);
+
+        if ((op->verb == VERB_QUEUE_PUT) == puts && op->verb != VERB_QUEUE_JOIN)
+            return true;
+    }
+    return false;
+}
+
+/* A PUT that would not wait: is there room, and nobody before it? */
+static void
+queue_full(const struct hist_object *object, const struct hist_op *op)
+{
+    uint64_t min, max;
+
+    items_alive(object, true, &min, &max);
+    if (op->wait_ms == 0 && !queue_has_waits(object, true) && max + op->a <= object->a)
+        model_fail(object, op, "it is full with %llu items, %llu are allowed",
+                   (unsigned long long)max, (unsigned long long)object->a);
 }
 
 static void
@@ -286,10 +372,12 @@ queue_refused(struct hist_object *object, struct hist_op *op, muster_err error)
                    (unsigned long long)object->queue.unfinished);
     if (error == MUSTER_ERR_STALE)
         queue_settle(object, op, buffer_slice(&op->value));
-    if (error != MUSTER_ERR_EMPTY || op->wait_ms > 0)
+    if (error == MUSTER_ERR_FULL)
+        queue_full(object, op);
+    if (error != MUSTER_ERR_EMPTY || op->wait_ms > 0 || queue_has_waits(object, false))
         return;
     for (uint32_t i = 0; i < object->queue.count; i++)
-        if (item_is_ready(&object->queue.items[i]))
+        if (item_is_ready(object, &object->queue.items[i]))
             model_fail(object, op, "it is empty, but item %llu is lost",
                        (unsigned long long)object->queue.items[i].serial);
 }
@@ -339,13 +427,28 @@ queue_holds(const struct hist_object *object, uint64_t session)
     for (uint32_t i = 0; i < object->queue.count; i++) {
         const struct hist_item *item = &object->queue.items[i];
 
-        if (item->session == session && !item_may_be_ready(object, item) && !item->gone)
+        if (item->session == session && item->given && !item->gone &&
+            !item_term_over(object, item))
             return true;
     }
     return false;
 }
 
+static void
+queue_made(struct hist_object *object)
+{
+    object->queue.count = 0;
+    object->queue.unfinished = 0;
+}
+
+static void
+queue_release(struct hist_object *object)
+{
+    free(object->queue.items);
+}
+
 const struct hist_rules hist_queue = {
-    .done = queue_done, .refused = queue_refused, .undone = queue_undone, .seen = queue_seen,
+    .made = queue_made, .release = queue_release, .done = queue_done, .refused = queue_refused,
+    .undone = queue_undone, .seen = queue_seen,
     .session_ended = queue_session_ended, .holds = queue_holds,
 };

@@ -10,7 +10,8 @@
  * 2. A request that comes again is answered as before, unless it changed nothing.
  * 3. What a session holds is free once the session has ended, or has closed the
  *    object, or gave up what it had not seen, and not before.
- * 4. Who waits is served in the order of arrival, except for those whose
+ * 4. What is in a transient object is gone with a restart, all of it.
+ * 5. Who waits is served in the order of arrival, except for those whose
  *    connection was disturbed since they asked.
  */
 #ifndef SIM_HISTORY_OBJECTS_H
@@ -22,8 +23,14 @@
 /* The objects of a run, each under its own name. */
 enum shared {
     SHARED_QUEUE, SHARED_LOCK, SHARED_RLOCK, SHARED_SEMAPHORE, SHARED_EVENT, SHARED_GUARD,
-    SHARED_CONDITION, SHARED_BARRIER, SHARED_VALUE, SHARED_DICT, SHARED_COUNT
+    SHARED_CONDITION, SHARED_BARRIER, SHARED_VALUE, SHARED_DICT, SHARED_LIST, SHARED_ARRAY,
+    SHARED_TIMED,                  /* a queue with delays, times to live and a bound */
+    SHARED_SERVICE, SHARED_LISTENER,
+    SHARED_PIPE,                   /* many: each end is closed for good some time */
+    SHARED_COUNT
 };
+
+enum { SHARED_ARRAY_ITEMS = 12 };
 
 struct hist_object;
 
@@ -44,6 +51,7 @@ struct hist_op {
     uint64_t            arrival;
     bool                entered;       /* condition, barrier: it is counted */
     uint64_t            entry;         /* the order of that */
+    bool                idle;          /* its answer changed nothing: it is decided anew */
     bool                done;          /* answered, and that is kept ... */
     muster_err          error;         /* ... though it is an error */
     bool                seen;
@@ -53,18 +61,37 @@ struct hist_op {
 };
 
 /* ---- for clients ---- */
+struct hist_object *history_object(struct history *history, enum shared shared);
+/* The pipe that has a name now, and the one that an ACCEPT or CONNECT was answered with. */
+struct hist_object *history_pipe_named(struct history *history);
+struct hist_object *history_pipe_of(struct history *history, uint64_t id);
+/* It is used up: the next one has another name. */
+void            history_pipe_over(struct history *history, const struct hist_object *pipe);
+bool            history_pipe_duplex(const struct hist_object *pipe);
+/* Nobody but who was given its ends has it. */
+bool            history_pipe_is_private(const struct hist_object *pipe);
+bool            history_pipe_held(const struct hist_object *pipe, unsigned end, uint64_t session);
 /* By its name.  The lock of the condition must have been opened before. */
-void            history_object_open(const struct history *history, enum shared shared,
+void            history_object_open(const struct hist_object *object,
                                     struct msg_object_open *m_out);
 /* A request that is about to be sent for the first time.  `m` is of the type. */
 struct hist_op *history_asks(struct history *history, uint64_t session, uint64_t request,
-                             enum shared shared, uint16_t type, const union wire_any *m);
+                             struct hist_object *object, uint16_t type, const union wire_any *m);
+/* A restart of the manager empties it. */
+bool            history_object_transient(const struct hist_object *object);
 /* The client goes on without this session. */
 void            history_left(struct history *history, uint64_t session);
 /* The content of an item that nobody has put before. */
 uint64_t        history_item(struct history *history);
 /* 0: nobody has opened it. */
-uint64_t        history_object_id(const struct history *history, enum shared shared);
+uint64_t        history_object_id(const struct hist_object *object);
+/* Part `number` of what a session sends from an end of a pipe: m_out->value is `text`. */
+void            history_part(const struct hist_object *pipe, uint64_t session, unsigned end,
+                             uint64_t number, char text[static 64], struct msg_object_do *m_out);
+/* Whoever receives at this end says that it has the parts below this one. */
+void            history_takes(struct hist_object *pipe, unsigned end, uint64_t below);
+/* What a service answers to the call with this argument. */
+uint64_t        history_result(uint64_t argument);
 
 /* ---- for history*.c ---- */
 struct hist_objects *history_objects_new(struct sim *sim);

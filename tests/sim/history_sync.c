@@ -1,6 +1,8 @@
 /* history_sync.c - the model of locks, semaphores, events, conditions and barriers */
 #include "history_model.h"
 
+#include <stdlib.h>
+
 /* ---- lock, rlock ---- */
 
 static bool
@@ -16,12 +18,12 @@ model_lock_take(struct hist_object *lock, const struct hist_op *op, uint64_t tok
     if (lock->lock.depth > 0)
         model_fail(lock, op, "P8: it is given to a second holder; session %llu has it",
                    (unsigned long long)lock->lock.session);
-    if (token <= lock->lock.token)
+    if (token <= lock->lock.highest)
         model_fail(lock, op, "P8: token %llu follows token %llu", (unsigned long long)token,
-                   (unsigned long long)lock->lock.token);
+                   (unsigned long long)lock->lock.highest);
     lock->lock.session = op->session;
     lock->lock.thread = op->thread;
-    lock->lock.token = token;
+    lock->lock.token = lock->lock.highest = token;
     lock->lock.depth = 1;
 }
 
@@ -105,8 +107,16 @@ lock_holds(const struct hist_object *lock, uint64_t session)
     return lock->lock.depth > 0 && lock->lock.session == session;
 }
 
+/* The highest token stays: those of a transient lock rise over restarts, too. */
+static void
+lock_made(struct hist_object *lock)
+{
+    lock->lock.token = 0;
+    lock->lock.depth = 0;
+}
+
 const struct hist_rules hist_lock = {
-    .done = lock_done, .refused = lock_refused, .undone = lock_undone,
+    .made = lock_made, .done = lock_done, .refused = lock_refused, .undone = lock_undone,
     .session_ended = lock_session_ended, .holds = lock_holds,
 };
 
@@ -191,8 +201,17 @@ semaphore_holds(const struct hist_object *object, uint64_t session)
     return false;
 }
 
+static void
+semaphore_made(struct hist_object *object)
+{
+    object->semaphore.left = MODEL_PERMITS;
+    object->semaphore.holders = 0;
+    memset(object->semaphore.held, 0, sizeof(object->semaphore.held));
+}
+
 const struct hist_rules hist_semaphore = {
-    .done = semaphore_done, .refused = semaphore_refused, .undone = semaphore_undone,
+    .made = semaphore_made, .done = semaphore_done, .refused = semaphore_refused,
+    .undone = semaphore_undone,
     .session_ended = semaphore_session_ended, .holds = semaphore_holds,
 };
 
@@ -209,14 +228,20 @@ event_done(struct hist_object *object, struct hist_op *op, const struct msg_obje
         model_fail(object, op, "it is said to be %llu", (unsigned long long)m->a);
 }
 
-const struct hist_rules hist_event = { .done = event_done };
+static void
+event_made(struct hist_object *object)
+{
+    object->event.set = false;
+}
+
+const struct hist_rules hist_event = { .made = event_made, .done = event_done };
 
 /* ---- condition ---- */
 
 static struct hist_object *
 condition_guard(struct hist_object *object)
 {
-    return &object->objects->all[SHARED_GUARD];
+    return &object->objects->fixed[SHARED_GUARD];
 }
 
 static void
@@ -369,7 +394,21 @@ barrier_finish(struct hist_object *object)
                  (unsigned long long)object->barrier.left);
 }
 
+static void
+barrier_made(struct hist_object *object)
+{
+    object->barrier.count = 0;
+    object->barrier.left = 0;
+}
+
+static void
+barrier_release(struct hist_object *object)
+{
+    free(object->barrier.generations);
+}
+
 const struct hist_rules hist_barrier = {
-    .asked = barrier_asked, .done = barrier_done, .left = barrier_left,
+    .made = barrier_made, .release = barrier_release, .asked = barrier_asked,
+    .done = barrier_done, .left = barrier_left,
     .finish = barrier_finish,
 };

@@ -121,7 +121,6 @@ manager_note_effects(struct manager_node *node)
     const struct effects *fx = &node->gathering->fx;
 
     objects_note_effects(&node->noted, &node->gathering->notes, fx, node->sim->now_ms);
-
     for (; node->noted.leases < fx->lease_count; node->noted.leases++) {
         const struct effect_lease *lease = &fx->leases[node->noted.leases];
 
@@ -173,7 +172,7 @@ manager_step(struct manager_node *node, uint64_t peer, const struct wire_message
     }
     if (wire_decode_any(message->type, message->body, &m) != MUSTER_OK)
         sim_fail(sim, "message 0x%02x from a correct peer cannot be decoded", message->type);
-    from = (struct core_from){ who.session, who.role, who.user, who.address };
+    from = (struct core_from){ who.session, who.role, who.user, who.address, { NULL, 0 } };
     if (from.role == ROLE_WORKER && from.session != 0)
         manager_note(node, (struct note){ .type = NOTE_HEARD, .session = from.session });
     core_step(node->core, manager_clock_ms(node), &from, message->request, message->type, &m, fx);
@@ -421,8 +420,8 @@ fire_start(struct sim_event *event)
                                          .object_bytes_max = 64u * MIB,
                                          .waits_per_session_max = 10000,
                                          .answers_kept_max = ANSWERS_KEPT_MAX,
-                                         .software = "sim" };
                                          .seed = { sim->now_ms, ~sim->now_ms },
+                                         .software = "sim" };
     const struct admit_config admit = { .peers_max = 100000 };
 
     /* Half of the time its machine was started anew, and with it its clock. */

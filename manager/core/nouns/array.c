@@ -6,6 +6,7 @@
  *    written to it, and equal contents have equal bytes.
  * 3. ADD and CAS: see value.c.
  */
+#include "plant.h"
 #include "typed.h"
 
 #include <stdio.h>
@@ -86,7 +87,7 @@ piece_write(struct core *core, struct object *object, uint32_t number, size_t at
         object_bytes(core, object, PIECE_BYTES);
     }
     memcpy(*piece + at, bytes.data, bytes.bytes);
-    if (zeros && all_zero(*piece, PIECE_BYTES)) {
+    if (zeros && PLANT_ALL_ZERO(all_zero(*piece, PIECE_BYTES))) {
         free(*piece);
         *piece = NULL;
         object_bytes(core, object, -PIECE_BYTES);

@@ -10,6 +10,7 @@
  * 4. All of a request is done or nothing.
  */
 #include "list_cells.h"
+#include "plant.h"
 
 #include <stdio.h>
 
@@ -42,7 +43,7 @@ index_clamped(const struct cells *cells, uint64_t asked)
     int64_t index = (int64_t)asked;
 
     if (index < 0)
-        index += cells->count;
+        index += PLANT_FROM_END(cells->count);
     if (index < 0)
         return 0;
     return index > cells->count ? cells->count : (uint32_t)index;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "pipe.h"
+#include "plant.h"
 
 enum { LANE_CONNECTORS, LANE_ACCEPTORS };
 enum { VERB_LISTENER_LEFT = VERB_INNER };        /* b: session, c: request */
@@ -103,7 +104,7 @@ connector_first(const struct object *object)
     const struct listener *listener = object->state;
     const struct list     *ring = &object->lanes[LANE_CONNECTORS];
 
-    for (const struct list *link = ring->next; link != ring; link = link->next) {
+    for (const struct list *link = PLANT_FIRST(ring); link != ring; link = PLANT_NEXT(link)) {
         const struct wait  *wait = CONTAINER(link, struct wait, lane_link);
         const struct entry *entry = entry_find(listener, wait->act.session, wait->act.request);
 

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "plant.h"
+
 /* ---- attach, detach ---- */
 
 void
@@ -224,7 +226,7 @@ pipe_wait_dropped(struct core *core, struct object *object, struct wait *wait,
     struct pipe *pipe = object->state;
 
     (void)fx;
-    if (wait->act.verb != VERB_PIPE_SEND || object->dead)
+    if (wait->act.verb != VERB_PIPE_SEND || !PLANT_STAYS(!object->dead))
         return;
     flow_leave_wait(&pipe->flows[wait->act.a], wait);
     object_wake_lanes(core, object);

@@ -3,6 +3,7 @@
  * See pipe.h.  All of it changes what is volatile alone.
  */
 #include "pipe.h"
+#include "plant.h"
 
 static_assert(VALUE_BYTES_MAX + 8 <= BLOCK_BYTES_MAX, "a part must fit a block");
 static_assert(BLOCK_BYTES_MAX + BLOCK_ITEMS_MAX * 8 + KIB <= MESSAGE_BODY_BYTES_MAX,
@@ -311,8 +312,8 @@ pipe_decide_receive(struct core *core, struct object *object, const struct act *
 
     if (!receive_check(object, act, v))
         return;
-    if (receive_takes(act) > flow->wanted) {
-        flow_take(flow, receive_takes(act));
+    if (PLANT_TAKES(receive_takes(act)) > flow->wanted) {
+        flow_take(flow, PLANT_TAKES(receive_takes(act)));
         object_wake_lanes(core, object);
     }
     count = receive_gather(core, object, act);

@@ -6,6 +6,7 @@
  *    comes in one piece.
  * 2. The parts of a large item are a session's upload until PUT makes an item of them.
  */
+#include "plant.h"
 #include "queue_items.h"
 
 /* ---- put ---- */
@@ -116,9 +117,9 @@ item_put(struct core *core, struct queue *queue, const struct act *act, struct s
         queue_item_more(item)->body = body;
     else if (bytes > 0)
         memcpy(item->data, data.data, bytes);
-    if (act->c > 0)
+    if (PLANT_DELAY(act->c) > 0)
         queue_item_more(item)->ready_ms = act->unix_ms + act->c;
-    if (act->d > 0)
+    if (PLANT_LIFE(act->d) > 0)
         queue_item_more(item)->over_ms = act->unix_ms + act->d;
     queue_item_settle(queue, item);
 }
@@ -176,6 +177,13 @@ part_bytes(const struct act *act)
     return act->b - act->a < VALUE_BYTES_MAX ? act->b - act->a : VALUE_BYTES_MAX;
 }
 
+/* Of no bytes in all: what was brought is dropped. */
+static bool
+part_drops(const struct act *act)
+{
+    return act->a == 0 && act->b == 0 && act->value.bytes == 0;
+}
+
 /* The part fits the form; does it go on from what came before it? */
 static void
 decide_part_place(struct core *core, struct object *object, const struct act *act,
@@ -209,7 +217,11 @@ void
 queue_decide_part(struct core *core, struct object *object, const struct act *act,
                   struct verdict *v)
 {
-    if (queue_of(object)->closed)
+    if (part_drops(act))
+        v->kind = queue_upload_find(queue_of(object), act->session, act->thread) != NULL
+                      ? VERDICT_DO
+                      : VERDICT_ANSWER;
+    else if (queue_of(object)->closed)
         verdict_error(v, object, MUSTER_ERR_CLOSED, "it was shut down: nothing can be put");
     else if (act->b > MESSAGE_ITEM_BYTES_MAX)
         verdict_error(v, object, MUSTER_ERR_TOO_LARGE, "an item has at most %u bytes",
@@ -229,6 +241,13 @@ queue_apply_part(struct core *core, struct queue *queue, const struct act *act,
     struct queue_upload *upload = queue_upload_find(queue, act->session, act->thread);
 
     (void)answer;
+    if (part_drops(act)) {
+        if (upload == NULL)
+            return false;
+        object_body_gone(core, upload->body);
+        queue_upload_free(queue, upload);
+        return true;
+    }
     if (queue->closed || !part_check(act) || act->session == 0 ||
         !object_body_named(act->c))
         return false;

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "plant.h"
 #include "service.h"
 
 enum { LANE_CALLERS, LANE_SERVERS };
@@ -342,7 +343,8 @@ service_session_ended(struct core *core, struct object *object, uint64_t session
 
         if (call->session == session)
             call_remove(core, object, call);
-        else if (call->state == CALL_GIVEN && call->server == session)
+        else if (call->state == CALL_GIVEN && call->server == session &&
+                 !PLANT_GOES_ON(service, call))
             call_done(core, object, call, MUSTER_ERR_REMOTE,
                       slice_text("the program that served it died"));
     }
