@@ -254,8 +254,7 @@ loop_timeout_ms(const struct loop *loop)
     uint64_t now_ms = clock_now_ms();
     uint64_t wake_ms = core_wake_ms(loop->core);
 
-    /* Sending may have swallowed the edge that told of something received. */
-    if (loop->delivered)
+    if (loop->eased)
         return 0;
     if (loop->backlog && wake_ms > now_ms + OUTBOX_RETRY_MS)
         wake_ms = now_ms + OUTBOX_RETRY_MS;
@@ -268,8 +267,10 @@ static void
 loop_wait(struct loop *loop, int timeout_ms)
 {
     struct epoll_event events[8];
-    int                count = epoll_wait(loop->epoll_fd, events, 8, timeout_ms);
+    int                count;
 
+    (void)link_server_fd(loop->link);       /* before every wait; see there */
+    count = epoll_wait(loop->epoll_fd, events, 8, timeout_ms);
     for (int i = 0; i < count; i++) {
         switch ((enum loop_source)events[i].data.u32) {
         case LOOP_SIGNAL:
@@ -326,6 +327,7 @@ loop_run(struct loop *loop, struct muster_error *error)
 
     while (!err && !loop->stopping) {
         loop->delivered = false;
+        loop->eased = false;
         loop_gone(loop);
         loop_receive(loop);
         if (loop->committing != NULL)

@@ -27,6 +27,7 @@ loop_slow(void *context, uint64_t peer, bool slow)
 
     if (session != 0)
         core_slow(loop->core, session, slow);
+    loop->eased |= !slow;               /* more can be said to it now */
 }
 
 static muster_err

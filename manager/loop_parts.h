@@ -57,7 +57,8 @@ struct loop {
     int                  signal_fd;
     bool                 stopping;
     bool                 backlog;       /* a slow peer has frames waiting */
-    bool                 delivered;     /* in this round, so look at the link again */
+    bool                 delivered;     /* in this round, so what waits was tried */
+    bool                 eased;         /* in this round a peer took what waited for it */
 };
 
 /* Take in what peers have sent, until the turn is full. */

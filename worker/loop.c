@@ -383,10 +383,13 @@ static void
 loop_turn(struct loop *loop)
 {
     struct epoll_event events[LOOP_EVENTS_MAX];
-    int                count = epoll_wait(loop->epoll, events, LOOP_EVENTS_MAX,
-                                          loop_wait_ms(loop, clock_now_ms()));
-    uint64_t           now_ms = clock_now_ms();
+    int                count;
+    uint64_t           now_ms;
 
+    if (loop->link != NULL)
+        (void)link_client_fd(loop->link);       /* before every wait; see there */
+    count = epoll_wait(loop->epoll, events, LOOP_EVENTS_MAX, loop_wait_ms(loop, clock_now_ms()));
+    now_ms = clock_now_ms();
     agent_tick(loop->agent, now_ms, &loop->actions);
     loop_look_at(loop, now_ms, events, count);
     for (int i = 0; i < count; i++)

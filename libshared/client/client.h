@@ -185,6 +185,7 @@ struct drive {
     bool           deep;         /* it sleeps until it is told */
     bool           turning;      /* in a turn: no need to wake anyone */
     bool           woken;        /* wake_fd was written and not yet read */
+    unsigned       told;         /* by the last poll, for the next turn (drive.h) */
     bool           asking;       /* who submits now waits for it himself */
 };
 

@@ -92,9 +92,11 @@ drive_turn(struct muster_session *session)
     int timeout_ms;
 
     session->drive.turning = true;
-    timeout_ms = pump_turn(session, session->drive.woken);
+    timeout_ms = pump_turn(session,
+                           session->drive.told | (session->drive.woken ? PUMP_WOKEN : 0));
     session->drive.turning = false;
     session->drive.woken = false;
+    session->drive.told = 0;
     return timeout_ms;
 }
 
@@ -103,15 +105,16 @@ static void
 drive_poll(struct muster_session *session, int timeout_ms)
 {
     struct pollfd fds[PUMP_FDS];
-    bool          told;
+    unsigned      told = 0;
 
     pump_fds(session, fds);
     pthread_mutex_unlock(&session->lock);
     (void)poll(fds, PUMP_FDS, timeout_ms);
-    told = fds[0].revents != 0;
+    for (unsigned i = 0; i < PUMP_FDS; i++)
+        told |= fds[i].revents != 0 ? 1u << i : 0;
     pthread_mutex_lock(&session->lock);
     /* An interruption wakes without the lock. */
-    session->drive.woken |= told;
+    session->drive.told |= told;
 }
 
 /* One who sleeps and could drive. */

@@ -6,13 +6,14 @@
 
 #include "client.h"
 
-enum { PUMP_FDS = 3 };
+/* What a poll tells: the descriptor for waking up, frames, a change of the link. */
+enum { PUMP_FDS = 3, PUMP_WOKEN = 1, PUMP_FRAMES = 2, PUMP_LINK = 4 };
 
 /* pump.c; all but pump_close() with the lock held, by the thread that drives. */
 void pump_open(struct muster_session *session);
-/* `woken`: the descriptor for waking up is to be read.  Returns for how long to poll. */
-int  pump_turn(struct muster_session *session, bool woken);
-/* What to poll; the first is the descriptor for waking up. */
+/* `told`: by the poll before.  Returns for how long to poll. */
+int  pump_turn(struct muster_session *session, unsigned told);
+/* What to poll, in the order of the bits above.  Made anew before every poll. */
 void pump_fds(const struct muster_session *session, struct pollfd fds[PUMP_FDS]);
 /* Whoever polls stops.  By any thread. */
 void pump_wake(struct muster_session *session);

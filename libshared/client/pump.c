@@ -319,17 +319,23 @@ pump_message(struct muster_session *session, uint64_t now_ms, const struct wire_
     call_end(call, NULL);
 }
 
-/* Everything that lies at the link; true when there was something. */
+/* Nothing was asked that is not answered: what else comes is no hurry. */
 static bool
+pump_idle(const struct muster_session *session)
+{
+    return session->machine.state == MACHINE_READY && session->calls.count == 0 &&
+           !session->closing;
+}
+
+/* What lies at the link, until there is nothing or nobody waits for more. */
+static void
 pump_receive(struct muster_session *session, uint64_t now_ms)
 {
     struct slice        bytes;
     struct wire_frame   frame;
     struct wire_message message;
-    bool                any = false;
 
     while (session->link != NULL && link_client_receive(session->link, &bytes)) {
-        any = true;
         machine_on_heard(&session->machine, now_ms);
         if (wire_frame_open(bytes, &frame) != MUSTER_OK)
             continue;
@@ -340,8 +346,9 @@ pump_receive(struct muster_session *session, uint64_t now_ms)
             if (session->link != link)
                 break;          /* the frame went with the connection */
         }
+        if (pump_idle(session))
+            break;
     }
-    return any;
 }
 
 /* ---- time ---- */
@@ -430,27 +437,23 @@ pump_interrupts(struct muster_session *session)
 }
 
 int
-pump_turn(struct muster_session *session, bool woken)
+pump_turn(struct muster_session *session, unsigned told)
 {
     uint64_t  now_ms = clock_now_ms();
     eventfd_t count;
 
-    if (woken)
+    if ((told & PUMP_WOKEN) != 0)
         (void)eventfd_read(session->wake_fd, &count);
     pump_interrupts(session);
-    pump_link(session, now_ms);
-    (void)pump_receive(session, now_ms);
+    if ((told & PUMP_LINK) != 0 || session->machine.state != MACHINE_READY)
+        pump_link(session, now_ms);
+    if ((told & PUMP_FRAMES) != 0)
+        pump_receive(session, now_ms);
     pump_do(session, now_ms, machine_on_time(&session->machine, now_ms));
     pump_deadlines(session, now_ms);
     feeds_on_time(session, now_ms);
     pump_send(session, now_ms);
     pump_goodbye(session, now_ms);
-    /* The link's descriptor tells of a change once: what came while we sent
-     * would not be told again. */
-    if (pump_receive(session, now_ms)) {
-        pump_send(session, now_ms);
-        return 0;
-    }
     return pump_poll_ms(session, now_ms);
 }
 

@@ -58,7 +58,8 @@ void        link_server_unlend(struct link_server *server, const uint8_t key[KEY
 void        link_server_cut_unlent(struct link_server *server);
 /* Readable for as long as link_server_receive() or link_server_gone() may have
  * something.  Frames, ends of connections and time all come through it: after it
- * was readable call both until they return false. */
+ * was readable call both until they return false.  Always the same, but ask for it
+ * before every wait: that is when what a send has stirred up is looked for. */
 int         link_server_fd(struct link_server *server);
 /* One frame, if there is one.  *frame_out lives until the next receive. */
 bool        link_server_receive(struct link_server *server, struct link_peer *from_out,
@@ -100,7 +101,9 @@ muster_err link_client_open(const struct link_client_config *config,
                             struct link_client **client_out, struct muster_error *error);
 void            link_client_close(struct link_client *client);
 /* Two descriptors to poll, readable for as long as there may be something: frames
- * (also when a BUSY send may work again), and changes of state. */
+ * (also when a BUSY send may work again), and changes of state.  Always the same, but
+ * ask for that of the frames before every wait: that is when what a send has stirred
+ * up is looked for. */
 int             link_client_fd(struct link_client *client);
 int             link_client_state_fd(struct link_client *client);
 /* Reads the monitor; *connections_out counts the connections made so far, so that

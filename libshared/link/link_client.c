@@ -301,10 +301,11 @@ link_client_receive(struct link_client *client, struct slice *frame_out)
         }
         if (!single || zmq_msg_size(&client->frame) > client->frame_bytes_max)
             continue;           /* no manager of ours sends that */
-        link_waker_arm(&client->frames);
+        client->frames.unsure = true;
         *frame_out = slice_of(zmq_msg_data(&client->frame), zmq_msg_size(&client->frame));
         return true;
     }
+    client->frames.unsure = false;
     link_waker_disarm(&client->frames);
     return false;
 }
@@ -317,7 +318,7 @@ link_client_send(struct link_client *client, struct slice frame)
 
     assert(frame.bytes <= client->frame_bytes_max);
     /* On a connection that the caller does not know of yet HELLO must come first. */
-    if (client_watch(client))
+    if (link_waker_look(&client->changes) != 0 && client_watch(client))
         link_waker_arm(&client->changes);       /* read here, but the caller has not seen it */
     if (client->seen != client->connections)
         return MUSTER_ERR_BUSY;
@@ -330,14 +331,14 @@ link_client_send(struct link_client *client, struct slice frame)
         assert(zmq_errno() == EAGAIN);
         zmq_msg_close(&message);
     }
-    link_waker_check(&client->frames, client->dealer);
+    client->frames.unsure = true;
     return rc < 0 ? MUSTER_ERR_BUSY : MUSTER_OK;
 }
 
 int
 link_client_fd(struct link_client *client)
 {
-    return client->frames.epoll_fd;
+    return link_waker_fd(&client->frames, client->dealer);
 }
 
 int
@@ -398,9 +399,9 @@ client_open(struct link_client *client, const struct key *key, struct muster_err
     if (!err)
         err = link_monitor_open(client->context, client->dealer, events, &client->monitor, error);
     if (!err)
-        err = link_waker_watch(&client->frames, client->dealer, error);
+        err = link_waker_watch(&client->frames, client->dealer, LINK_WAKER_SOCKET, error);
     if (!err)
-        err = link_waker_watch(&client->changes, client->monitor, error);
+        err = link_waker_watch(&client->changes, client->monitor, LINK_WAKER_MONITOR, error);
     if (!err && zmq_connect(client->dealer, client->endpoint) != 0)
         err = error_set(error, MUSTER_ERR_INVALID, "%s is not an address to connect to: %s",
                         client->endpoint, zmq_strerror(zmq_errno()));

@@ -79,8 +79,7 @@ link_server_receive(struct link_server *server, struct link_peer *from_out, stru
     bool         drained;
     struct peer *peer = server_next(server, &drained);
 
-    if (!drained)
-        link_waker_arm(&server->waker);
+    server->waker.unsure = !drained;
     if (peer != NULL) {
         server->counters.frames_in++;
         server->counters.bytes_in += zmq_msg_size(&server->frame);
@@ -92,8 +91,6 @@ link_server_receive(struct link_server *server, struct link_peer *from_out, stru
     }
     if (drained)
         link_peers_drained(server);
-    link_peers_watch(server);
-    link_peers_tick(server);
     if (drained && server->gone_first == server->gone_count && list_empty(&server->ending))
         link_waker_disarm(&server->waker);
     return false;
@@ -127,7 +124,7 @@ link_server_send(struct link_server *server, uint64_t number, struct slice frame
     assert(rc >= 0);                    /* room was there for the whole message */
     server->counters.frames_out++;
     server->counters.bytes_out += frame.bytes;
-    link_waker_check(&server->waker, server->router);
+    server->waker.unsure = true;
     return MUSTER_OK;
 }
 
@@ -146,7 +143,8 @@ link_server_gone(struct link_server *server, uint64_t *peer_out)
     if (server->gone_first == server->gone_count) {
         server->gone_first = 0;
         server->gone_count = 0;
-        link_peers_watch(server);
+        if ((link_waker_look(&server->waker) & LINK_WAKER_MONITOR) != 0)
+            link_peers_watch(server);
         link_peers_tick(server);
     }
     if (server->gone_count == 0)
@@ -193,7 +191,7 @@ link_server_cut_unlent(struct link_server *server)
 int
 link_server_fd(struct link_server *server)
 {
-    return server->waker.epoll_fd;
+    return link_waker_fd(&server->waker, server->router);
 }
 
 const char *
@@ -316,9 +314,9 @@ server_open(struct link_server *server, const struct link_server_config *config,
                                 ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED, &server->monitor,
                                 error);
     if (!err)
-        err = link_waker_watch(&server->waker, server->router, error);
+        err = link_waker_watch(&server->waker, server->router, LINK_WAKER_SOCKET, error);
     if (!err)
-        err = link_waker_watch(&server->waker, server->monitor, error);
+        err = link_waker_watch(&server->waker, server->monitor, LINK_WAKER_MONITOR, error);
     if (!err)
         err = server_bind(server, config->endpoint, error);
     return err;

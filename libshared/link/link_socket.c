@@ -209,9 +209,10 @@ link_monitor_next(void *monitor, struct link_event *event_out)
 /* ---- waiting ---- */
 
 static muster_err
-watch_fd(struct link_waker *waker, int fd, struct muster_error *error)
+watch_fd(struct link_waker *waker, int fd, enum link_waker_source source,
+         struct muster_error *error)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+    struct epoll_event event = { .events = EPOLLIN, .data.u32 = source };
 
     if (epoll_ctl(waker->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
         return error_errno(error, MUSTER_ERR_IO, "watch a socket");
@@ -224,13 +225,14 @@ link_waker_open(struct link_waker *waker, struct muster_error *error)
     muster_err err;
 
     waker->armed = false;
+    waker->unsure = false;
     waker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     waker->more_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     waker->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (waker->epoll_fd < 0 || waker->more_fd < 0 || waker->timer_fd < 0)
         return error_errno(error, MUSTER_ERR_IO, "make a descriptor to wait on");
-    err = watch_fd(waker, waker->more_fd, error);
-    return err ? err : watch_fd(waker, waker->timer_fd, error);
+    err = watch_fd(waker, waker->more_fd, LINK_WAKER_OTHER, error);
+    return err ? err : watch_fd(waker, waker->timer_fd, LINK_WAKER_OTHER, error);
 }
 
 void
@@ -246,7 +248,8 @@ link_waker_close(struct link_waker *waker)
 }
 
 muster_err
-link_waker_watch(struct link_waker *waker, void *socket, struct muster_error *error)
+link_waker_watch(struct link_waker *waker, void *socket, enum link_waker_source source,
+                 struct muster_error *error)
 {
     int    fd = -1;
     size_t bytes = sizeof(fd);
@@ -254,7 +257,7 @@ link_waker_watch(struct link_waker *waker, void *socket, struct muster_error *er
     if (zmq_getsockopt(socket, ZMQ_FD, &fd, &bytes) != 0)
         return error_set(error, MUSTER_ERR_INTERNAL, "a socket has no descriptor: %s",
                          zmq_strerror(zmq_errno()));
-    return watch_fd(waker, fd, error);
+    return watch_fd(waker, fd, source, error);
 }
 
 void
@@ -284,13 +287,31 @@ link_waker_timer(struct link_waker *waker, uint64_t after_ms)
     (void)rc;
 }
 
-void
-link_waker_check(struct link_waker *waker, void *socket)
+unsigned
+link_waker_look(const struct link_waker *waker)
+{
+    struct epoll_event events[4];
+    int                count = epoll_wait(waker->epoll_fd, events, 4, 0);
+    unsigned           sources = 0;
+
+    for (int i = 0; i < count; i++)
+        sources |= events[i].data.u32;
+    return sources;
+}
+
+int
+link_waker_fd(struct link_waker *waker, void *socket)
 {
     int    events = 0;
     size_t bytes = sizeof(events);
 
-    if (!waker->armed && zmq_getsockopt(socket, ZMQ_EVENTS, &events, &bytes) == 0 &&
-        (events & ZMQ_POLLIN) != 0)
-        link_waker_arm(waker);
+    if (waker->unsure && !waker->armed) {
+        if (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &bytes) != 0)
+            events = ZMQ_POLLIN;        /* it fails with the context only: make them look */
+        if ((events & ZMQ_POLLIN) != 0)
+            link_waker_arm(waker);
+        else
+            waker->unsure = false;
+    }
+    return waker->epoll_fd;
 }

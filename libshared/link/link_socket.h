@@ -40,22 +40,33 @@ muster_err link_monitor_open(void *context, void *socket, int events, void **mon
                              struct muster_error *error);
 bool       link_monitor_next(void *monitor, struct link_event *event_out);
 
-/* One descriptor that stands for a socket and more, and is readable for as long
- * as there may be something to do.  ZMQ_FD alone is not: any send may swallow
- * its signal. */
+/* One descriptor that stands for sockets and more, and is readable for as long as
+ * there may be something to do.
+ *
+ * What libzmq 4.3.4 does: ZMQ_FD is readable while commands of other threads wait for
+ * the socket.  A receive that finds nothing takes all of them first, so the descriptor
+ * tells of whatever comes later.  A send takes them now and then: what they brought can
+ * be received, and nothing tells of it.  So whoever sent, or did not receive until there
+ * was nothing, is `unsure`, and link_waker_fd() looks before he waits. */
 struct link_waker {
     int  epoll_fd;
     int  more_fd;          /* eventfd: set while `armed` */
     int  timer_fd;
     bool armed;
+    bool unsure;           /* of the socket that is sent to and received from */
 };
+enum link_waker_source { LINK_WAKER_SOCKET = 1, LINK_WAKER_MONITOR = 2, LINK_WAKER_OTHER = 4 };
+
 muster_err link_waker_open(struct link_waker *waker, struct muster_error *error);
 void       link_waker_close(struct link_waker *waker);
-muster_err link_waker_watch(struct link_waker *waker, void *socket, struct muster_error *error);
+muster_err link_waker_watch(struct link_waker *waker, void *socket, enum link_waker_source source,
+                            struct muster_error *error);
 void       link_waker_arm(struct link_waker *waker);           /* there is more */
 void       link_waker_disarm(struct link_waker *waker);
 void       link_waker_timer(struct link_waker *waker, uint64_t after_ms);   /* 0 = off */
-/* After a send: arm when something can be received. */
-void       link_waker_check(struct link_waker *waker, void *socket);
+/* What is readable now: sources, added up. */
+unsigned   link_waker_look(const struct link_waker *waker);
+/* Armed when something can be received though no descriptor tells so. */
+int        link_waker_fd(struct link_waker *waker, void *socket);
 
 #endif

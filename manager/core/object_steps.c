@@ -310,6 +310,9 @@ do_asked(struct core *core, const struct step *step, const struct msg_object_do 
                       "there is no object %llu (any more)", (unsigned long long)m->object);
         return NULL;
     }
+    if (rule->kind != VERB_NONE && rule->noun == verb_noun(object) &&
+        object_tied(core, session, object))
+        return object;
     object_error_text(object, MUSTER_OK, text);
     if (rule->kind == VERB_NONE)
         effects_error(step->fx, session, step->request, MUSTER_ERR_UNSUPPORTED,
@@ -317,11 +320,9 @@ do_asked(struct core *core, const struct step *step, const struct msg_object_do 
     else if (rule->noun != verb_noun(object))
         effects_error(step->fx, session, step->request, MUSTER_ERR_TYPE,
                       "%s\"%s\" is for a %s", text, rule->name, wire_noun_name(rule->noun));
-    else if (!object_tied(core, session, object))
+    else
         effects_error(step->fx, session, step->request, MUSTER_ERR_NOT_FOUND,
                       "%sthis session has not opened it", text);
-    else
-        return object;
     return NULL;
 }
 

@@ -188,9 +188,7 @@ responder_run(const struct place *place, void *context)
     (void)context;
     responder_open(&responder, place);
     for (;;) {
-        struct pollfd fds[2] = { { .fd = link_client_fd(responder.link), .events = POLLIN },
-                                 { .fd = link_client_state_fd(responder.link),
-                                   .events = POLLIN } };
+        struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 
         (void)link_client_state(responder.link, &connections, NULL);
         if (connections > greeted) {
@@ -201,6 +199,8 @@ responder_run(const struct place *place, void *context)
         responder_beat(&responder);
         responder_flush(&responder);
         responder_send(&responder);
+        fds[0].fd = link_client_fd(responder.link);
+        fds[1].fd = link_client_state_fd(responder.link);
         (void)poll(fds, 2, responder.backlog.bytes > 0 ? 1 : 100);
     }
 }

@@ -223,8 +223,7 @@ hostile_run(struct link_client *link, void (*put)(struct buffer *), bool until_c
 
     put(&frame);
     while (clock_now_ms() < until_ms && connections < 2) {
-        struct pollfd wait[2] = { { link_client_fd(link), POLLIN, 0 },
-                                  { link_client_state_fd(link), POLLIN, 0 } };
+        struct pollfd   wait[2] = { { .events = POLLIN }, { .events = POLLIN } };
         enum link_state state = link_client_state(link, &connections, &error);
 
         if (errors > 0 && (state == LINK_LOST || !until_cut))
@@ -233,6 +232,8 @@ hostile_run(struct link_client *link, void (*put)(struct buffer *), bool until_c
             sent = link_client_send(link, buffer_slice(&frame)) == MUSTER_OK;
         while (link_client_receive(link, &answer))
             errors += told(answer);
+        wait[0].fd = link_client_fd(link);
+        wait[1].fd = link_client_state_fd(link);
         (void)poll(wait, 2, HOSTILE_STEP_MS);
     }
     buffer_free(&frame);

@@ -315,9 +315,10 @@ fake_run(void *context)
 
     for (;;) {
         struct pollfd fds[2] = { { .fd = fake->stop_fd, .events = POLLIN },
-                                 { .fd = link_server_fd(fake->server), .events = POLLIN } };
+                                 { .events = POLLIN } };
 
         fake_turn(fake);
+        fds[1].fd = link_server_fd(fake->server);
         (void)poll(fds, 2, 10);
         if (fds[0].revents)
             return NULL;
