@@ -61,6 +61,7 @@ seeds_frames(void)
         { .kind = FRAME_SPEC, .spec = { 7, 1024, slice_text("a description") } },
         { .kind = FRAME_CALL, .call = { 1, 2, 3, slice_text("an argument") } },
         { .kind = FRAME_CALL, .call = { UINT32_MAX, 0, 1, slice_text("") } },
+        { .kind = FRAME_KEY, .key = { 1, slice_text("tcp://head:7717"), slice_text("/a/key") } },
         { .kind = FRAME_READY, .ready = { 4711, slice_text("") } },
         { .kind = FRAME_READY, .ready = { 4711, slice_text("no table") } },
         { .kind = FRAME_DATA, .data = { 1, 0, slice_text("a part of a result") } },

@@ -20,6 +20,8 @@ static const struct frame_story frames[] = {
       { .kind = FRAME_SPEC, .spec = { 1ull << 40, 77, TEXT("spec") } } },
     { "CALL brings an argument", { .kind = FRAME_CALL, .call = { 1, 2, 3, TEXT("12\0 34") } } },
     { "CALL without an argument", { .kind = FRAME_CALL, .call = { 7, 0, 1, { NULL, 0 } } } },
+    { "KEY says where the key of a call lies",
+      { .kind = FRAME_KEY, .key = { 7, TEXT("tcp://head:7717"), TEXT("/tmp/w/task-1.authkey") } } },
     { "READY", { .kind = FRAME_READY, .ready = { 4711, { NULL, 0 } } } },
     { "READY that tells why not", { .kind = FRAME_READY, .ready = { 4711, TEXT("no table") } } },
     { "DATA of a log", { .kind = FRAME_DATA, .data = { 9, 1, TEXT("a line\n") } } },

@@ -51,6 +51,14 @@ run_tell(struct muster_call *call)
 }
 
 static void
+run_key(struct muster_call *call)
+{
+    const char *path = muster_call_keyfile(call), *address = muster_call_address(call);
+
+    muster_call_print(call, "%s %s", path != NULL ? path : "-", address != NULL ? address : "-");
+}
+
+static void
 run_fail(struct muster_call *call)
 {
     muster_call_return(call, "half", 4);
@@ -83,6 +91,7 @@ start(struct muster_call *call)
 static struct function_entry entries[] = {
     { "double", run_double, MUSTER_KIND_FUNCTION, 0 },
     { "tell", run_tell, MUSTER_KIND_FUNCTION, 0 },
+    { "key", run_key, MUSTER_KIND_FUNCTION, 0 },
     { "fail", run_fail, MUSTER_KIND_FUNCTION, 0 },
     { "fill", run_fill, MUSTER_KIND_FUNCTION, 0 },
     { "wait", run_wait, MUSTER_KIND_FUNCTION, 0 },
@@ -264,6 +273,37 @@ test_call(void **state)
     buffer_free(&log);
 }
 
+/* A key is of the call that it was told for, and of none behind it. */
+static void
+test_key(void **state)
+{
+    static const char *const wanted[] = { "- -", "/w/task-2.authkey tcp://head:7717", "- -" };
+    struct frame  key = { .kind = FRAME_KEY, .key = { 2, slice_text("tcp://head:7717"),
+                                                      slice_text("/w/task-2.authkey") } };
+    struct worker worker;
+    struct buffer bytes = { 0 }, out = { 0 }, log = { 0 };
+
+    (void)state;
+    worker_open(&worker);
+    put_begin(&bytes, "key", 100);
+    for (uint32_t i = 1; i <= 3; i++) {
+        if (i == 2)
+            frame_put(&bytes, &key);
+        put_call(&bytes, i, "");
+    }
+    worker_send(&worker, &bytes);
+    worker_ready(&worker);
+    for (uint32_t i = 0; i < 3; i++) {
+        buffer_clear(&out);
+        (void)next_result(&worker, &out, &log);
+        assert_true(slice_equals_text(buffer_slice(&out), wanted[i]));
+    }
+    worker_close(&worker);
+    buffer_free(&bytes);
+    buffer_free(&out);
+    buffer_free(&log);
+}
+
 static void
 test_many(void **state)
 {
@@ -354,7 +394,7 @@ int
 main(void)
 {
     const struct CMUnitTest rest[] = {
-        cmocka_unit_test(test_many), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_key), cmocka_unit_test(test_many), cmocka_unit_test(test_large),
         cmocka_unit_test(test_taken_back),
     };
     int failed = STORIES("calls", calls, test_call);

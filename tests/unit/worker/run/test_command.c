@@ -75,7 +75,8 @@ test_argv(void **state)
     struct wire_spec           spec = { .replace = c->replace, .input_is_stdin = c->input_is_stdin,
                                         .number_is_input = c->number_is_input,
                                         .number_first = 100, .number_step = 1 };
-    struct command_task        task = { &spec, &token, slice_text(c->input), "/s", "w1", base_env };
+    struct command_task        task = { &spec, &token, slice_text(c->input), "/s", "w1", base_env,
+                                               NULL, NULL };
     uint32_t                   argc, envc;
     const char                *at;
 
@@ -94,23 +95,41 @@ test_argv(void **state)
     buffer_free(&argv);
 }
 
+struct key_case {
+    const char *story;
+    const char *key_file;
+    const char *all;
+};
+
+#define ENV_BEGIN "PATH=/bin COLOUR=blue HOME=/home/me "
+#define ENV_OWN   "MUSTER_JOB_ID=12 MUSTER_TASK_ID=45 MUSTER_ATTEMPT=3 MUSTER_CPUS=1.500 " \
+                  "MUSTER_TASK_DIR=/scratch/0 MUSTER_TASK_INDEX=7 MUSTER_WORKER=w1 "
+
+static const struct key_case keys[] = {
+    { "a task without a key: what the job says of one is the job's business", NULL,
+      ENV_BEGIN "MUSTER_ADDRESS=tcp://other:1 " ENV_OWN },
+    { "a task with a key is told its file and the manager", "/scratch/task-1.authkey",
+      ENV_BEGIN ENV_OWN
+      "MUSTER_AUTHKEY_FILE=/scratch/task-1.authkey MUSTER_ADDRESS=tcp://head:7717 " },
+};
+
 static void
 test_environment(void **state)
 {
+    const struct key_case *c = *state;
     struct buffer       args = { 0 }, env = { 0 }, strings = { 0 }, all = { 0 };
     struct wire_token   token = { 12, 7, 3, 1 };
     struct wire_spec    spec = { .number_first = 10, .number_step = 5, .cpus_milli = 1500,
                                  .cwd = slice_text("/data") };
     struct command_task task = { &spec, &token, slice_of(NULL, 0), "/scratch/0", "w1",
-                                base_env };
+                                 base_env, c->key_file, "tcp://head:7717" };
     uint32_t            argc, envc;
     const char         *at;
 
-    (void)state;
     spec.args.count = put_list(&args, "x");
     spec.args.bytes = buffer_slice(&args);
     spec.env.count = put_list(&env, "COLOUR=blue|HOME=/home/me|MUSTER_CPUS=99|"
-                                    "MUSTER_WORKER=me|nonsense");
+                                    "MUSTER_WORKER=me|MUSTER_ADDRESS=tcp://other:1|nonsense");
     spec.env.bytes = buffer_slice(&env);
     make(&task, &strings, &argc, &envc);
     at = (const char *)strings.data + 2;
@@ -118,10 +137,7 @@ test_environment(void **state)
         buffer_printf(&all, "%s ", at);
         at += strlen(at) + 1;
     }
-    assert_string_equal(buffer_text(&all),
-                        "PATH=/bin COLOUR=blue HOME=/home/me MUSTER_JOB_ID=12 MUSTER_TASK_ID=45 "
-                        "MUSTER_ATTEMPT=3 MUSTER_CPUS=1.500 MUSTER_TASK_DIR=/scratch/0 "
-                        "MUSTER_TASK_INDEX=7 MUSTER_WORKER=w1 ");
+    assert_string_equal(buffer_text(&all), c->all);
     assert_string_equal(at, "/data");
     assert_ptr_equal(at + strlen(at) + 1, (char *)strings.data + strings.bytes);
     buffer_free(&args);
@@ -137,7 +153,7 @@ test_too_large(void **state)
     struct buffer       args = { 0 }, text = { 0 }, item = { 0 }, strings = { 0 };
     struct wire_token   token = { 0 };
     struct wire_spec    spec = { .replace = 1 };
-    struct command_task task = { &spec, &token, { 0 }, "/s", "w1", base_env };
+    struct command_task task = { &spec, &token, { 0 }, "/s", "w1", base_env, NULL, NULL };
     struct muster_error error = { 0 };
     uint32_t            argc, envc;
 
@@ -198,10 +214,10 @@ test_base_env(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_environment),
-                                        cmocka_unit_test(test_too_large) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_too_large) };
     int                     failed = STORIES("arguments", cases, test_argv);
 
+    failed += STORIES("the environment", keys, test_environment);
     failed += STORIES("environment", env_cases, test_base_env);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
