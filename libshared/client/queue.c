@@ -71,6 +71,23 @@ queue_part_number(void)
     return atomic_fetch_add(&last, 1) + 1;
 }
 
+static void
+told(struct object_call *call)
+{
+    object_call_free(call);
+    free(call);
+}
+
+void
+queue_drop_parts(const struct handle *handle, uint64_t number)
+{
+    const struct msg_object_do m = { .verb = VERB_QUEUE_PUT_PART, .thread = number };
+    struct object_call        *call = base_alloc(sizeof(*call));
+
+    call->done = told;
+    object_call_submit(call, handle, &m, MUSTER_FOREVER);
+}
+
 static muster_err
 put_large(struct muster_queue *queue, struct slice item, struct msg_object_do *m,
           uint64_t until_ms, struct muster_error *error)
@@ -82,9 +99,14 @@ put_large(struct muster_queue *queue, struct slice item, struct msg_object_do *m
                          MESSAGE_ITEM_BYTES_MAX, item.bytes);
     m->thread = queue_part_number();
     err = parts_put(&queue->handle, m->thread, item, until_ms, error);
-    if (err)
-        return err;
-    return handle_do_plain(&queue->handle, m, left_until(until_ms), error);
+    if (!err)
+        err = handle_do_plain(&queue->handle, m, left_until(until_ms), error);
+    if (err) {
+        pthread_mutex_lock(&queue->handle.session->lock);
+        queue_drop_parts(&queue->handle, m->thread);
+        pthread_mutex_unlock(&queue->handle.session->lock);
+    }
+    return err;
 }
 
 muster_err
@@ -183,13 +205,6 @@ queue_items(const struct msg_object_done *done, struct muster_item *items_out, s
     *count_out = (size_t)done->a;
     *large_out = done->b;
     return true;
-}
-
-static void
-told(struct object_call *call)
-{
-    object_call_free(call);
-    free(call);
 }
 
 void

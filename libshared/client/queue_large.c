@@ -128,6 +128,8 @@ upload_run(struct callback *callback)
 static void
 upload_end(struct large *large)
 {
+    if (large->error.code != MUSTER_OK)
+        queue_drop_parts(&large->queue->handle, large->m.thread);
     large->callback.run = upload_run;
     callback_post(large->queue->handle.session, &large->callback);
 }

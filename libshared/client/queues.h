@@ -35,6 +35,9 @@ uint64_t   queue_part_number(void);
  * has no data: *large_out is its bytes then, else 0. */
 bool       queue_items(const struct msg_object_done *done, struct muster_item *items_out,
                        size_t max, size_t *count_out, uint64_t *large_out);
+/* What was brought of an item that will not be put; without waiting for the answer.  With
+ * the lock held. */
+void       queue_drop_parts(const struct handle *handle, uint64_t number);
 /* Say something about one item, without waiting for the answer.  With the lock held. */
 void       queue_tell(const struct handle *handle, uint8_t verb, uint64_t id);
 

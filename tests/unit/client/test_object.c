@@ -265,6 +265,32 @@ test_interrupt_condition(void **state)
     place_close(&place);
 }
 
+/* What arrived of an item that is not put must not stay. */
+static void
+test_drop_parts(void **state)
+{
+    enum { BYTES = 5 * VALUE_BYTES_MAX };
+    struct place        place = place_open();
+    struct muster_error error;
+    char               *data = calloc(1, BYTES);
+    struct note         note;
+    uint64_t            number;
+
+    (void)state;
+    seen.cancel = 1;
+    seen.silent = 5;
+    assert_int_equal(muster_queue_put(place.queue, data, BYTES, NULL, 10, &error),
+                     MUSTER_ERR_TIMEOUT);
+    number = note_last(MSG_TYPE_OBJECT_DO).m.thread;
+    WAIT_UNTIL(note_last(MSG_TYPE_OBJECT_DO).m.b == 0);
+    note = note_last(MSG_TYPE_OBJECT_DO);
+    assert_int_equal(note.m.verb, VERB_QUEUE_PUT_PART);
+    assert_int_equal(note.m.a, 0);
+    assert_int_equal(note.m.thread, number);
+    free(data);
+    place_close(&place);
+}
+
 /* ---- the manager's session ---- */
 
 static void
@@ -433,6 +459,7 @@ main(void)
         cmocka_unit_test(test_resend_wait),
         cmocka_unit_test(test_seen),
         cmocka_unit_test(test_give_up_there),
+        cmocka_unit_test(test_drop_parts),
         cmocka_unit_test(test_session_lost),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_crowd),

@@ -262,6 +262,10 @@ static const struct story large_stories[] = {
       "C hears = CLOSED; bodies = 2, 2 gone; B get 1 = NOT_FOUND" },
     { "the end of its life ends a large item's bodies", 0, false,
       "A put long:20000 +t100; time 100; bodies = 1, 1 gone" },
+    { "parts that are dropped leave nothing, also twice", 0, false,
+      "A part 7 0/300000; A part 8 0/20000; A part 7 0/0 = ok; A again = ok; bodies = 2, 1 gone;"
+      "A part 7 0/0 = ok; A putpart 7 = NOT_FOUND; A part 7 131072/300000 = RANGE;"
+      "A putpart 8 = 1; A stop; A part 9 0/0 = ok" },
     { "an unfinished item goes with its session", 0, false,
       "A part 7 0/300000; A part 8 0/20000; B part 7 0/20000; A dies; bodies = 3, 2 gone;"
       "B putpart 7 = 1" },
