@@ -15,7 +15,7 @@ static const struct example completion_examples[] = {
 #define NAMES_OF(words) "$(timeout 1 muster " words " -q 2>/dev/null)"
 
 /* Words behind the command itself, and a shell's words for the names behind those (or
- * at once, where there are no words). */
+ * at once, where there are no words).  Behind `--` comes a command of the machine. */
 static const struct {
     const char *command;
     const char *words;
@@ -28,7 +28,7 @@ static const struct {
     { "why", "last", "" },
     { "queue", "put get work size join shutdown list delete", NAMES_OF("queues") },
     { "queues", "", NAMES_OF("queues") },
-    { "lock", "", NAMES_OF("object list lock") },
+    { "lock", "", NAMES_OF("object list lock") " " NAMES_OF("object list semaphore") },
     { "event", "set clear wait is-set", NAMES_OF("object list event") },
     { "barrier", "wait reset abort show", NAMES_OF("object list barrier") },
     { "dict", "get set delete contains cas keys items len watch", NAMES_OF("object list dict") },
@@ -128,6 +128,10 @@ completion_bash(void)
            "        *) command=${COMP_WORDS[i]}; break ;;\n"
            "        esac\n"
            "    done\n"
+           "    if [[ \" ${COMP_WORDS[*]:0:COMP_CWORD} \" == *' -- '* ]]; then\n"
+           "        COMPREPLY=($(compgen -c -f -- \"$cur\"))\n"
+           "        return\n"
+           "    fi\n"
            "    case $command in\n"
            "    '') COMPREPLY=($(compgen -W \"$commands");
     completion_bash_options(&command_help, false);
@@ -180,50 +184,131 @@ completion_zsh_option(const struct option *row)
     printf("'");
 }
 
+/* What follows the options of a command. */
+static void
+completion_zsh_operands(const struct command *command)
+{
+    const char *words = completion_words_of(command), *names = completion_names_of(command);
+
+    if (command->stop_at_operand) {
+        printf(" \\\n            '*::command:_muster_task'");
+        return;
+    }
+    if (command == &command_help)
+        printf(" \\\n            '1:command:_muster_commands'");
+    if (words[0] != '\0')
+        printf(" \\\n            '%s:argument:(%s)'", names[0] != '\0' ? "1" : "*", words);
+    if (names[0] != '\0')
+        printf(" \\\n            '*:name:{compadd -- %s}'", names);
+}
+
+static void
+completion_zsh_options(const struct option_group *const *groups)
+{
+    for (const struct option_group *const *group = groups; *group != NULL; group++)
+        for (const struct option *row = (*group)->rows; row->name != NULL; row++)
+            completion_zsh_option(row);
+}
+
 static void
 completion_zsh(void)
 {
-    printf("#compdef muster\n# made by `muster completion zsh`\n_muster() {\n"
+    printf("#compdef muster\n# made by `muster completion zsh`\n"
+           "_muster_commands() {\n"
            "    local -a commands=(");
     for (const struct command *const *command = commands; *command != NULL; command++) {
         printf("\n        '%s:", (*command)->name);
         completion_text((*command)->summary, ":");
         printf("'");
     }
-    printf("\n    )\n"
+    printf("\n    )\n    _describe command commands\n}\n"
+           "_muster_task() {\n"
+           "    [[ $words[1] == -- ]] && shift words && ((CURRENT--))\n"
+           "    _normal\n}\n"
+           "_muster() {\n"
            "    local context state line\n"
-           "    _arguments -C '1:command:->command' '*::argument:->argument'\n"
+           "    local -i dashes=${words[(i)--]}\n"
+           "    if ((dashes < CURRENT)); then\n"
+           "        shift dashes words\n"
+           "        ((CURRENT -= dashes))\n"
+           "        _normal\n"
+           "        return\n"
+           "    fi\n"
+           "    _arguments -C");
+    completion_zsh_options(command_no_options);
+    printf(" \\\n            '1:command:_muster_commands' '*::argument:->argument'\n"
            "    case $state in\n"
-           "    command) _describe command commands ;;\n"
            "    argument)\n        case $line[1] in\n");
     for (const struct command *const *command = commands; *command != NULL; command++) {
-        const char *words = completion_words_of(*command);
-        const char *names = completion_names_of(*command);
-
         printf("        %s) _arguments", (*command)->name);
-        for (const struct option_group *const *group = (*command)->groups; *group != NULL; group++)
-            for (const struct option *row = (*group)->rows; row->name != NULL; row++)
-                completion_zsh_option(row);
-        if ((*command)->stop_at_operand)
-            printf(" \\\n            '*::command:_normal'");
-        else if (names[0] != '\0')
-            printf(" \\\n            '*:argument:{compadd -- %s %s}'", words, names);
-        else if (words[0] != '\0')
-            printf(" \\\n            '*:argument:(%s)'", words);
+        completion_zsh_options((*command)->groups);
+        completion_zsh_operands(*command);
         printf(" ;;\n");
     }
     printf("        esac ;;\n    esac\n}\n_muster \"$@\"\n");
 }
 
+/* Of the line so far: the command, and how many operands it has.  Values of options that
+ * stand apart are none. */
+static const char completion_fish_line[] =
+    "function __muster_line\n"
+    "    set -l words (commandline -opc)\n"
+    "    set -e words[1]\n"
+    "    set -l operands\n"
+    "    set -l skip 0\n"
+    "    for word in $words\n"
+    "        if test $skip = 1\n"
+    "            set skip 0\n"
+    "        else if test \"$word\" = --\n"
+    "            echo \"$operands[1]\" command\n"
+    "            return\n"
+    "        else if contains -- $word $__muster_valued\n"
+    "            set skip 1\n"
+    "        else if not string match -q -- '-*' $word\n"
+    "            set -a operands $word\n"
+    "        end\n"
+    "    end\n"
+    "    echo \"$operands[1]\" (math (count $operands) - 1)\n"
+    "end\n"
+    "function __muster_in\n"
+    "    set -l line (__muster_line | string split ' ')\n"
+    "    test \"$line[1]\" = $argv[1]; and test \"$line[2]\" != command\n"
+    "    and begin\n"
+    "        test (count $argv) = 1; or test \"$line[2]\" $argv[2] $argv[3]\n"
+    "    end\n"
+    "end\n"
+    "function __muster_command_follows\n"
+    "    string match -q -- '* command' (__muster_line)\n"
+    "end\n"
+    "complete -c muster -n __muster_command_follows -a '(__fish_complete_command)'\n";
+
+/* Each option whose value is a word of its own, once for each command: fish minds no repeats. */
+static void
+completion_fish_valued(void)
+{
+    printf("set -g __muster_valued");
+    for (const struct command *const *command = commands; *command != NULL; command++)
+        for (const struct option_group *const *group = (*command)->groups; *group != NULL; group++)
+            for (const struct option *row = (*group)->rows; row->name != NULL; row++)
+                if (option_takes_value(row) &&
+                    (*group != &cli_options || *command == &command_help)) {
+                    printf(" --%s", row->name);
+                    if (row->letter != 0)
+                        printf(" -%c", row->letter);
+                }
+    printf("\n");
+}
+
 /* fish has no dollar before its substitution, and runs it when it is asked. */
 static void
-completion_fish_names(const struct command *command)
+completion_fish_names(const struct command *command, bool behind_words)
 {
     const char *names = completion_names_of(command);
 
     if (names[0] == '\0')
         return;
-    printf("complete -c muster -n '__fish_seen_subcommand_from %s' -f -a '", command->name);
+    printf("complete -c muster -n '__muster_in %s%s' -f -a '", command->name,
+           behind_words ? " -gt 0" : "");
     for (; *names != '\0'; names++)
         if (*names != '$')
             putchar(*names);
@@ -231,29 +316,55 @@ completion_fish_names(const struct command *command)
 }
 
 static void
+completion_fish_operands(const struct command *command)
+{
+    const char *words = completion_words_of(command);
+    bool        names = completion_names_of(command)[0] != '\0';
+
+    if (command->stop_at_operand)
+        printf("complete -c muster -n '__muster_in %s' -a '(__fish_complete_command)'\n",
+               command->name);
+    if (words[0] != '\0')
+        printf("complete -c muster -n '__muster_in %s%s' -f -a '%s'\n", command->name,
+               names ? " -eq 0" : "", words);
+    completion_fish_names(command, words[0] != '\0');
+    if (command == &command_help) {
+        printf("complete -c muster -n '__muster_in help -eq 0' -f -a '");
+        completion_names(" ");
+        printf("'\n");
+    }
+}
+
+/* `command`: its name, or "" in quotes before there is one. */
+static void
+completion_fish_options(const char *command, const struct option_group *const *groups)
+{
+    for (const struct option_group *const *group = groups; *group != NULL; group++)
+        for (const struct option *row = (*group)->rows; row->name != NULL; row++) {
+            printf("complete -c muster -n '__muster_in %s' -l %s", command, row->name);
+            if (row->letter != 0)
+                printf(" -s %c", row->letter);
+            if (option_takes_value(row))
+                printf(" %s", row->names == NAMES_NOTHING ? "-x" : "-r");
+            printf(" -d '");
+            completion_text(row->help, "");
+            printf("'\n");
+        }
+}
+
+static void
 completion_fish(void)
 {
     printf("# made by `muster completion fish`\n");
+    completion_fish_valued();
+    fputs(completion_fish_line, stdout);
+    completion_fish_options("\"\"", command_no_options);
     for (const struct command *const *command = commands; *command != NULL; command++) {
-        printf("complete -c muster -n __fish_use_subcommand -f -a %s -d '", (*command)->name);
+        printf("complete -c muster -n '__muster_in \"\"' -f -a %s -d '", (*command)->name);
         completion_text((*command)->summary, "");
         printf("'\n");
-        if (completion_words_of(*command)[0] != '\0')
-            printf("complete -c muster -n '__fish_seen_subcommand_from %s' -f -a '%s'\n",
-                   (*command)->name, completion_words_of(*command));
-        completion_fish_names(*command);
-        for (const struct option_group *const *group = (*command)->groups; *group != NULL; group++)
-            for (const struct option *row = (*group)->rows; row->name != NULL; row++) {
-                printf("complete -c muster -n '__fish_seen_subcommand_from %s' -l %s",
-                       (*command)->name, row->name);
-                if (row->letter != 0)
-                    printf(" -s %c", row->letter);
-                if (option_takes_value(row))
-                    printf(" %s", row->names == NAMES_NOTHING ? "-x" : "-r");
-                printf(" -d '");
-                completion_text(row->help, "");
-                printf("'\n");
-            }
+        completion_fish_operands(*command);
+        completion_fish_options((*command)->name, (*command)->groups);
     }
 }
 

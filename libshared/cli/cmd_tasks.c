@@ -225,6 +225,8 @@ tasks_show_reason(struct tasks *tasks, const struct ended *ended)
         table_cell(&tasks->table, "%s", reason[0] != '\0' ? reason : strsignal(-ended->exit_code));
     else if (ended->outcome == MUSTER_OUTCOME_EXITED && reason[0] == '\0')
         table_cell(&tasks->table, "exit code %d", ended->exit_code);
+    else if (strncmp(reason, name, strlen(name)) == 0)     /* it says so itself */
+        table_cell(&tasks->table, "%s", reason);
     else
         table_cell(&tasks->table, "%s%s%s", name, reason[0] != '\0' ? ": " : "", reason);
 }

@@ -21,6 +21,7 @@ progress_begin(struct progress *progress, bool wanted, uint64_t now_ms)
 {
     *progress = (struct progress){ 0 };
     progress->enabled = wanted && isatty(STDERR_FILENO);
+    progress->stdout_apart = !isatty(STDOUT_FILENO);
     progress->begin_ms = now_ms;
     progress->rate_ms = now_ms;
 }
@@ -82,7 +83,8 @@ progress_show(struct progress *progress, const struct muster_counts *counts, boo
     if (!progress->enabled || now_ms - progress->begin_ms < PROGRESS_AFTER_MS)
         return;
     progress_measure(progress, done, now_ms);
-    if (progress->drawn && now_ms - progress->drawn_ms < PROGRESS_EVERY_MS)
+    /* Also when it was erased since: a bar that comes and goes with each line flickers. */
+    if (progress->drawn_ms != 0 && now_ms - progress->drawn_ms < PROGRESS_EVERY_MS)
         return;
     progress_text(text, sizeof(text), terminal_width(STDERR_FILENO), counts, open, progress->rate);
     fprintf(stderr, "\r\033[K%s", text);
@@ -99,4 +101,11 @@ progress_erase(struct progress *progress)
     fputs("\r\033[K", stderr);
     fflush(stderr);
     progress->drawn = false;
+}
+
+void
+progress_erase_for_stdout(struct progress *progress)
+{
+    if (!progress->stdout_apart)
+        progress_erase(progress);
 }

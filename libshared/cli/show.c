@@ -25,10 +25,14 @@ struct stream {
 static bool
 stream_write(struct stream *stream, const void *data, size_t bytes)
 {
+    struct progress *progress = stream->show->progress;
+
     if (bytes == 0)
         return true;
-    if (!stream->wrote && stream->show->progress != NULL)
-        progress_erase(stream->show->progress);
+    if (!stream->wrote && progress != NULL && stream->out == stdout)
+        progress_erase_for_stdout(progress);
+    else if (!stream->wrote && progress != NULL)
+        progress_erase(progress);
     stream->wrote = true;
     if (stream->out == stdout)
         return cli_write(data, bytes);
