@@ -213,11 +213,22 @@ stop_outcome(enum stop stop)
 }
 
 static uint64_t
-unix_of(uint64_t started_us)
+unix_of(uint64_t started_us, uint64_t now_us)
 {
-    uint64_t now_us = clock_now_us();
-
     return clock_unix_ms() - (now_us > started_us ? (now_us - started_us) / 1000 : 0);
+}
+
+/* It ran after its child was made, and before now, whatever the child says. */
+static void
+result_times(struct wire_result *result, const struct server *server,
+             const struct frame_result *said)
+{
+    uint64_t now_us = clock_now_us(), opened_us = server->opened_ms * 1000;
+    uint64_t started_us = said->started_us > opened_us ? said->started_us : opened_us;
+    uint64_t most_us = now_us > started_us ? now_us - started_us : 0;
+
+    result->started_unix_ms = unix_of(started_us, now_us);
+    result->wall_us = said->wall_us < most_us ? said->wall_us : most_us;
 }
 
 static void
@@ -229,8 +240,6 @@ call_result(struct functions *functions, struct server *server, struct call *cal
     struct wire_result result = {
         .outcome = (uint8_t)(said->failed ? OUTCOME_EXITED : OUTCOME_SUCCEEDED),
         .exit_code = said->failed,
-        .started_unix_ms = unix_of(said->started_us),
-        .wall_us = said->wall_us,
         .cpu_us = said->cpu_us,
         .rss_bytes = said->rss_bytes,
         .pid = (uint32_t)server->child.pid,
@@ -240,6 +249,7 @@ call_result(struct functions *functions, struct server *server, struct call *cal
         .out = said->out,
     };
 
+    result_times(&result, server, said);
     if (server->stop == STOP_TIME && server->stop_call == call->number) {
         result.outcome = OUTCOME_TIMED_OUT;
         result.reason = slice_text(stop_reason(call, STOP_TIME, text));
@@ -256,8 +266,8 @@ call_result(struct functions *functions, struct server *server, struct call *cal
         }
     }
     group->quick_us = group->quick_us == 0
-                          ? said->wall_us
-                          : (group->quick_us * (QUICK_SHARE - 1) + said->wall_us) / QUICK_SHARE;
+                          ? result.wall_us
+                          : (group->quick_us * (QUICK_SHARE - 1) + result.wall_us) / QUICK_SHARE;
     group->quick_us += group->quick_us == 0;
     call_end(functions, call, &result);
 }
@@ -389,7 +399,7 @@ call_died(struct functions *functions, struct server *server, struct call *call,
     struct wire_result result = {
         .outcome = (uint8_t)(status < 0 ? stop_outcome(stop) : OUTCOME_EXITED),
         .exit_code = status != 0 ? status : 1,
-        .started_unix_ms = unix_of(started_us),
+        .started_unix_ms = unix_of(started_us, now_us),
         .wall_us = now_us > started_us ? now_us - started_us : 0,
         .pid = (uint32_t)server->child.pid,
     };

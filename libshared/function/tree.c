@@ -96,15 +96,26 @@ children_by_scan(pid_t self, pid_t *pids, uint32_t max)
     return count;
 }
 
+/* Each thread has its own: those that it forked. */
 static uint32_t
 children_of(pid_t pid, pid_t *pids, uint32_t max)
 {
-    char path[64], text[TREE_TEXT_BYTES];
+    char           path[64], text[TREE_TEXT_BYTES];
+    DIR           *threads;
+    struct dirent *entry;
+    uint32_t       count = 0;
 
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-    if (proc_read(path, text, sizeof(text)) == 0)
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    threads = opendir(path);
+    if (threads == NULL)
         return 0;
-    return parse_pids(text, pids, max);
+    while (count < max && (entry = readdir(threads)) != NULL) {
+        snprintf(path, sizeof(path), "/proc/%d/task/%.20s/children", pid, entry->d_name);
+        if (isdigit((unsigned char)entry->d_name[0]) && proc_read(path, text, sizeof(text)) > 0)
+            count += parse_pids(text, pids + count, max - count);
+    }
+    closedir(threads);
+    return count;
 }
 
 uint32_t

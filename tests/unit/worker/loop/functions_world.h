@@ -15,7 +15,7 @@
  *   flood:C hang-up:C           it rings without end, closes its socket
  *   print:C       more than may be printed
  *
- *   recycle       children serve one call
+ *   recycle       children serve one call                    long-ago (results lie about times)
  *
  *   logged: made:C, handed C:N (child:call), ended:N/outcome, failed:N (why), unstarted:N,
  *   signal:C:S, cancelled:C (the flag is set), running:N (told to the manager),
@@ -52,10 +52,11 @@ static struct {
     int                 hatchery, ours[2];       /* our end; both */
     pid_t               hatchery_pid;            /* waits to be killed */
     bool                deaf;                    /* it reads nothing */
+    bool                long_ago;                /* results tell that they took ages */
     struct double_child children[CHILDREN];
     uint32_t            count;
     struct buffer       log;
-    uint64_t            now_ms;
+    uint64_t            now_ms, opened_us;
 } w;
 
 static const struct wire_spec spec = { .function = { "f", 1 }, .cpus_milli = 1000,
@@ -93,6 +94,7 @@ static void
 on_ended(void *context, uint64_t task, const struct wire_result *result)
 {
     (void)context;
+    assert_true(result->wall_us <= clock_now_us() - w.opened_us);
     note("ended:%u/%s", (unsigned)task, wire_outcome_name(result->outcome));
 }
 
@@ -261,7 +263,8 @@ child_done(struct double_child *child, bool failed, bool bell)
 {
     struct frame frame = { .kind = FRAME_RESULT,
                            .result = { .call = page_begun(child->page), .failed = failed,
-                                       .started_us = w.now_ms * 1000, .wall_us = QUICK_US,
+                                       .started_us = w.long_ago ? 1 : w.now_ms * 1000,
+                                       .wall_us = w.long_ago ? UINT64_MAX : QUICK_US,
                                        .reason = slice_text(failed ? "why" : "") } };
 
     child_say(child, &frame, bell);
@@ -389,6 +392,8 @@ step(const char *text)
         w.now_ms += (uint64_t)atoi(text + 1);
         assert_true(functions_wake_ms(&w.functions) <= w.now_ms);
         functions_turn(&w.functions, w.now_ms);
+    } else if (strcmp(text, "long-ago") == 0) {
+        w.long_ago = true;
     } else if (strcmp(text, "recycle") == 0) {
         w.functions.calls_per_child_max = 1;
     } else if (strchr(text, ':') == NULL) {
@@ -412,8 +417,9 @@ world_open(void)
             pause();
     }
     w.count = 0;
-    w.deaf = false;
+    w.deaf = w.long_ago = false;
     w.now_ms = clock_now_ms();
+    w.opened_us = w.now_ms * 1000;
     buffer_clear(&w.log);
     w.functions = (struct functions){
         .calls = { NULL, on_watch, on_ended, on_failed, on_lost, on_unstarted, on_started,

@@ -16,6 +16,8 @@ static const struct functions_story stories[] = {
     { "and one that takes back that it has begun",
       "start:1 turn ready:0 begin:0 +150 unbegun:0 +360 +210 gone:0:-9",
       "made:0 0:1 running:1 signal:0:15 signal:0:9 ended:1/timed-out" },
+    { "one that tells that it took ages is not believed",
+      "long-ago start:1 turn ready:0 begin:0 done:0", "made:0 0:1 ended:1/succeeded" },
     { "a child that never tells that it began is killed, and the call may have done it",
       "start:1 turn ready:0 +100 +1000 gone:0:-9",
       "made:0 0:1 signal:0:9 "
