@@ -71,6 +71,15 @@ MUSTER_FUNCTION_AS(gate, "pool.gate")
     muster_call_print(call, "%s", space + 1);
 }
 
+/* Logs a line, and another one once the file is there whose path it is given. */
+MUSTER_FUNCTION_AS(talk, "pool.talk")
+{
+    muster_call_log(call, "waiting");
+    while (access(muster_call_text(call), F_OK) != 0 && !muster_call_cancelled(call))
+        poll(NULL, 0, 5);
+    muster_call_log(call, "seen");
+}
+
 /* A number: its square, unless it ends with 3. */
 MUSTER_FUNCTION_AS(picky, "pool.picky")
 {
