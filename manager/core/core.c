@@ -31,6 +31,7 @@ core_new(const struct core_config *config)
     list_init(&core->dirty_jobs);
     list_init(&core->dirty_sessions);
     list_init(&core->objects_touched);
+    list_init(&core->objects_late);
     list_init(&core->waits_woken);
     list_init(&core->objects_dead);
     list_init(&core->dirty_objects);

@@ -349,6 +349,8 @@ object_die(struct core *core, struct object *object)
         list_remove(&object->dirty);
     if (list_linked(&object->touched))
         list_remove(&object->touched);
+    if (list_linked(&object->late))
+        list_remove(&object->late);
     list_append(&core->objects_dead, &object->touched);
 }
 

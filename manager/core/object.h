@@ -60,6 +60,9 @@ struct object {
     bool             stored;       /* (v) */
     struct list      waits;        /* (v) struct wait, parked ones too */
     struct list      lanes[OBJECT_LANES];  /* (v) struct wait, of other objects too: lane_of */
+    struct list      late;         /* (v) its late lane is being looked at */
+    struct list     *late_at;      /* (v) the next of it to be looked at */
+    bool             late_again;   /* (v) it changed meanwhile: once more from the first */
     struct heap_node timer;        /* (v) object_alarm() */
     struct list      touched;      /* (v) lanes to be looked at; when dead: to be freed */
     struct list      dirty;        /* (v) to be checkpointed */
@@ -171,6 +174,11 @@ struct kept {
  * that change state the object is touched.
  */
 struct noun_rules {
+    /* A lane whose waits may be decided about some turns after a change, since they are
+     * told of all changes up to then.  However many stand there, a turn looks at some
+     * thousands of them. (opt: late_lane of has_late) */
+    bool     has_late;
+    uint32_t late_lane;
     /* Are these settings allowed?  Fill v->error and v->text if not. (opt) */
     bool (*check)(const struct core *core, const struct msg_object_open *m, struct verdict *v);
     /* object->a, b, transient are set. */
@@ -375,8 +383,8 @@ void           objects_free(struct core *core);
 void           objects_check(const struct core *core);
 
 /* ---- object_wait.c ---- */
-/* Look at the lanes of all that was touched, until nothing moves.  After every
- * step and in the turn. */
+/* Look at the lanes of all that was touched, until nothing moves but what may be late.
+ * After every step and in the turn. */
 void         objects_settle(struct core *core, struct effects *fx);
 /* Waits that are over, alarms, dropped bodies. */
 void         objects_turn(struct core *core, struct effects *fx);
@@ -402,6 +410,8 @@ void         session_waits_end(struct core *core, struct session *session, struc
 void         session_waits_close(struct core *core, struct session *session,
                                  struct object *object, struct effects *fx);
 void         object_waits_close(struct core *core, struct object *object, struct effects *fx);
+
+/* ---- object_facts.c ---- */
 /* Ask the noun. */
 void         verdict_ask(struct core *core, struct object *object, const struct act *act,
                          struct verdict *v_out);

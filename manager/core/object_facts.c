@@ -1,4 +1,4 @@
-/* object_facts.c - shared objects: bodies, texts, and facts about what was done
+/* object_facts.c - shared objects: bodies, texts, verdicts, and facts about what was done
  *
  * 1. The answer to a fact is told when it was applied, and before anything dies
  *    of it: it may point into the state.
@@ -167,4 +167,67 @@ object_fact(struct core *core, struct object *object, const struct act *act, str
             wait_free(core, wait);
     }
     objects_die_off(core);
+}
+
+/* ---- from verdicts to facts and answers ---- */
+
+void
+verdict_ask(struct core *core, struct object *object, const struct act *act, struct verdict *v_out)
+{
+    *v_out = (struct verdict){ .fact = *act };
+    v_out->fact.unix_ms = core_unix_ms(core);
+    core->deciding = object;
+    object_rules(object)->decide(core, object, act, v_out);
+    core->deciding = NULL;
+}
+
+void
+verdict_record(struct core *core, struct object *object, const struct verdict *v,
+               struct effects *fx)
+{
+    struct act fact = v->fact;
+
+    fact.enters = v->kind == VERDICT_ENTER;
+    if (v->store.owner != 0) {
+        effects_body(fx, v->store.owner, v->store.number, fact.value);
+        fact.value = slice_of(NULL, 0);
+    }
+    object_fact(core, object, &fact, fx);
+}
+
+static void
+verdict_read(const struct act *act, const struct verdict *v, struct effects *fx)
+{
+    struct effect_body_get *get = effects_body_get(fx);
+
+    get->session = act->session;
+    get->request = act->request;
+    get->job = v->body.owner;
+    get->number = v->body.number;
+    get->skip = v->body.skip;
+    get->offset = v->body.offset;
+    get->total = v->body.total;
+}
+
+void
+verdict_tell(struct core *core, struct object *object, const struct act *act,
+             const struct verdict *v, struct effects *fx)
+{
+    switch (v->kind) {
+    case VERDICT_DO:
+        verdict_record(core, object, v, fx);
+        break;
+    case VERDICT_ANSWER:
+        effects_done(fx, act->session, act->request, &v->answer, v->parts, v->part_count);
+        break;
+    case VERDICT_READ:
+        verdict_read(act, v, fx);
+        break;
+    case VERDICT_ERROR:
+        effects_error(fx, act->session, act->request, v->error, "%s", v->text);
+        break;
+    case VERDICT_WAIT:
+    case VERDICT_ENTER:
+        assert(false);          /* a wait is made by whoever asked */
+    }
 }

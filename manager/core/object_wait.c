@@ -11,10 +11,15 @@
  * 2. Settling looks at the first of each lane of what was touched, and goes on
  *    as long as it can: nothing moves after it that could have moved in it.
  * 3. A parked wait keeps its place: it comes back to where it stood.
+ * 4. But for late lanes (object.h): of those a turn looks at LATE_WAITS_MAX waits, and
+ *    the next one goes on, so that a change that a million watch holds nobody up.
  */
 #include "object.h"
 
-enum { SETTLE_WORK = 10 };         /* to decide once more about one that waits */
+enum {
+    SETTLE_WORK    = 10,           /* to decide once more about one that waits */
+    LATE_WAITS_MAX = 8192,
+};
 
 /* ---- lanes ---- */
 
@@ -37,6 +42,8 @@ lane_leave(struct core *core, struct wait *wait)
         object_wake_lanes(core, host);
     if (core->settle_at == &wait->lane_link)
         core->settle_at = wait->lane_link.next;
+    if (host->late_at == &wait->lane_link)
+        host->late_at = wait->lane_link.next;
     if (core->wait_hint == wait)
         core->wait_hint = NULL;
     list_remove(&wait->lane_link);
@@ -346,69 +353,6 @@ object_wake(struct core *core, uint64_t id, uint64_t request)
         wait_wake(core, wait);
 }
 
-/* ---- verdicts ---- */
-
-void
-verdict_ask(struct core *core, struct object *object, const struct act *act, struct verdict *v_out)
-{
-    *v_out = (struct verdict){ .fact = *act };
-    v_out->fact.unix_ms = core_unix_ms(core);
-    core->deciding = object;
-    object_rules(object)->decide(core, object, act, v_out);
-    core->deciding = NULL;
-}
-
-void
-verdict_record(struct core *core, struct object *object, const struct verdict *v,
-               struct effects *fx)
-{
-    struct act fact = v->fact;
-
-    fact.enters = v->kind == VERDICT_ENTER;
-    if (v->store.owner != 0) {
-        effects_body(fx, v->store.owner, v->store.number, fact.value);
-        fact.value = slice_of(NULL, 0);
-    }
-    object_fact(core, object, &fact, fx);
-}
-
-static void
-verdict_read(const struct act *act, const struct verdict *v, struct effects *fx)
-{
-    struct effect_body_get *get = effects_body_get(fx);
-
-    get->session = act->session;
-    get->request = act->request;
-    get->job = v->body.owner;
-    get->number = v->body.number;
-    get->skip = v->body.skip;
-    get->offset = v->body.offset;
-    get->total = v->body.total;
-}
-
-void
-verdict_tell(struct core *core, struct object *object, const struct act *act,
-             const struct verdict *v, struct effects *fx)
-{
-    switch (v->kind) {
-    case VERDICT_DO:
-        verdict_record(core, object, v, fx);
-        break;
-    case VERDICT_ANSWER:
-        effects_done(fx, act->session, act->request, &v->answer, v->parts, v->part_count);
-        break;
-    case VERDICT_READ:
-        verdict_read(act, v, fx);
-        break;
-    case VERDICT_ERROR:
-        effects_error(fx, act->session, act->request, v->error, "%s", v->text);
-        break;
-    case VERDICT_WAIT:
-    case VERDICT_ENTER:
-        assert(false);          /* a wait is made by whoever asked */
-    }
-}
-
 /* ---- settling ---- */
 
 /* Decide about one that waits.  True: those behind it in its lane need not be
@@ -459,6 +403,65 @@ settle_lane(struct core *core, struct object *object, uint32_t lane, struct effe
     core->settle_at = NULL;
 }
 
+/* Its late lane is to be looked at from the first on. */
+static void
+late_begin(struct core *core, struct object *object)
+{
+    if (list_linked(&object->late)) {
+        object->late_again = true;
+        return;
+    }
+    object->late_again = false;
+    object->late_at = object->lanes[object_rules(object)->late_lane].next;
+    list_append(&core->objects_late, &object->late);
+}
+
+/* Go on with the late lane of the object until its end, or that of the turn's share. */
+static void
+late_walk(struct core *core, struct object *object, struct effects *fx)
+{
+    struct list *ring = &object->lanes[object_rules(object)->late_lane];
+    bool         halted = false;
+
+    while (!halted && object->late_at != ring && core->late_left > 0) {
+        struct wait *wait = CONTAINER(object->late_at, struct wait, lane_link);
+
+        object->late_at = wait->lane_link.next;
+        core->late_left--;
+        halted = settle_wait(core, wait, fx);
+        if (object->dead)
+            return;
+    }
+    if (!halted && object->late_at != ring)
+        return;
+    list_remove(&object->late);
+    object->late_at = NULL;
+    if (object->late_again)
+        late_begin(core, object);
+}
+
+static void
+settle_late(struct core *core, struct effects *fx)
+{
+    while (!list_empty(&core->objects_late) && core->late_left > 0)
+        late_walk(core, CONTAINER(core->objects_late.next, struct object, late), fx);
+}
+
+static void
+settle_lanes(struct core *core, struct object *object, struct effects *fx)
+{
+    const struct noun_rules *rules = object_rules(object);
+
+    for (uint32_t i = 0; i < OBJECT_LANES; i++) {
+        if (list_empty(&object->lanes[i]))
+            continue;
+        if (rules->has_late && rules->late_lane == i)
+            late_begin(core, object);
+        else
+            settle_lane(core, object, i, fx);
+    }
+}
+
 static void
 settle_bodies(struct core *core, struct effects *fx)
 {
@@ -480,8 +483,13 @@ settle_bodies(struct core *core, struct effects *fx)
 void
 objects_settle(struct core *core, struct effects *fx)
 {
-    while (!list_empty(&core->waits_woken) || !list_empty(&core->objects_touched)) {
+    for (;;) {
         struct object *object;
+
+        if (list_empty(&core->waits_woken) && list_empty(&core->objects_touched))
+            settle_late(core, fx);
+        if (list_empty(&core->waits_woken) && list_empty(&core->objects_touched))
+            break;
 
         if (!list_empty(&core->waits_woken)) {
             struct wait *wait = CONTAINER(core->waits_woken.next, struct wait, woken);
@@ -492,10 +500,7 @@ objects_settle(struct core *core, struct effects *fx)
         }
         object = CONTAINER(core->objects_touched.next, struct object, touched);
         list_remove(&object->touched);
-        for (uint32_t i = 0; i < OBJECT_LANES; i++) {
-            if (!list_empty(&object->lanes[i]))
-                settle_lane(core, object, i, fx);
-        }
+        settle_lanes(core, object, fx);
     }
     objects_reap(core);
     settle_bodies(core, fx);
@@ -508,6 +513,7 @@ objects_turn(struct core *core, struct effects *fx)
 {
     struct heap_node *node;
 
+    core->late_left = LATE_WAITS_MAX;
     while ((node = heap_first(&core->wait_ends)) != NULL && node->key <= core->now_ms)
         wait_over(core, CONTAINER(node, struct wait, timer), fx);
     while ((node = heap_first(&core->alarms)) != NULL && node->key <= core_unix_ms(core)) {
@@ -528,7 +534,8 @@ objects_wake_ms(const struct core *core)
     uint64_t                wake_ms = end != NULL ? end->key : UINT64_MAX;
     uint64_t                unix_ms = core_unix_ms(core);
 
-    if (!list_empty(&core->waits_woken) || !list_empty(&core->objects_touched))
+    if (!list_empty(&core->waits_woken) || !list_empty(&core->objects_touched) ||
+        !list_empty(&core->objects_late))
         return core->now_ms;
     if (alarm != NULL && alarm->key <= unix_ms)
         return core->now_ms;

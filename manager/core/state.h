@@ -411,6 +411,8 @@ struct core {
     struct map   watched;          /* (job, index) -> ring of watches */
     struct buffer watch_news;      /* keys of leased tasks whose workers must hear of followers */
     struct list  objects_touched, waits_woken;     /* to be looked at */
+    struct list  objects_late;     /* the same, some of it each turn */
+    uint32_t     late_left;        /* waits of them to be looked at in this turn */
     struct list  objects_dead;     /* to be freed */
     struct buffer dying;           /* ids: perhaps nobody needs them any more */
     struct heap  wait_ends, alarms;    /* by now_ms, and by the wall clock */

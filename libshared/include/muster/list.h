@@ -87,7 +87,9 @@ enum muster_sort {
     MUSTER_SORT_DOUBLES,
     MUSTER_SORT_DECIMALS,        /* items are decimal texts */
 };
-/* Stable.  TYPE: an item is not of that kind; nothing changed. */
+/* Stable.  TYPE: an item is not of that kind; nothing changed.  TOO_LARGE: it has more
+ * than 131,072 items or 16 MiB, each item counted with 48 bytes more: get it as one slice,
+ * sort it, set it. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_list_sort(struct muster_list *list, enum muster_sort by, bool descending,
                  uint32_t timeout_ms, struct muster_error *error);

@@ -499,4 +499,5 @@ const struct noun_rules noun_dict = {
     .check = check, .make = make, .free = dict_free, .decide = decide, .apply = apply,
     .put = dict_put, .get = dict_get, .put_piece = dict_put_piece, .get_piece = dict_get_piece,
     .next_piece = dict_next_piece, .describe = describe, .verify = dict_verify,
+    .has_late = true, .late_lane = WATCHERS,
 };

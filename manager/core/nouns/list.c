@@ -422,6 +422,12 @@ decide_sort(struct core *core, struct object *object, const struct act *act, str
         verdict_error(v, object, MUSTER_ERR_INVALID, "no such order");
         return;
     }
+    if (cells->count > LIST_SORT_ITEMS_MAX || object->bytes > LIST_SORT_BYTES_MAX) {
+        verdict_error(v, object, MUSTER_ERR_TOO_LARGE,
+                      "lists of up to %u items and %u bytes are sorted here: read it, sort it, "
+                      "and set it as one slice", LIST_SORT_ITEMS_MAX, LIST_SORT_BYTES_MAX);
+        return;
+    }
     object_work(core, (cells->count + object->bytes / WORK_BYTES) * SORT_WORK);
     wrong = list_sort_check(cells, (enum list_sort)act->a);
     if (wrong != UINT32_MAX)

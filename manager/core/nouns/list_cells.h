@@ -18,6 +18,9 @@
 
 enum {
     LIST_LENGTH_MAX = 1000000,
+    /* Sorting is one step, in which nobody else is served: some 30 ms at most. */
+    LIST_SORT_ITEMS_MAX = 128 * 1024,
+    LIST_SORT_BYTES_MAX = 16 * MIB,
     LIST_PLACES     = 1 << 22,
     PIECE_CELLS     = 64,
 };

@@ -78,6 +78,24 @@ a_list_can_be_full(void **state)
     data_free(data);
 }
 
+/* Sorting is one step: what would hold up all others is for the client to do. */
+static void
+a_list_can_be_too_large_to_sort(void **state)
+{
+    struct data *data = data_new();
+    uint64_t     list = list_new(data, "", "");
+
+    (void)state;
+    list_fill(data, list, LIST_SORT_ITEMS_MAX);
+    data_done(data, data->ann, list_do(list, VERB_LIST_SORT, SORT_DECIMALS, 1, ""));
+    data_done(data, data->ann, list_do(list, VERB_LIST_APPEND, 0, 0, "x"));
+    data_refused(data, data->ann, list_do(list, VERB_LIST_SORT, SORT_BYTES, 0, ""),
+                 MUSTER_ERR_TOO_LARGE);
+    data_done(data, data->ann, list_do(list, VERB_LIST_POP, -1, 0, ""));
+    data_done(data, data->ann, list_do(list, VERB_LIST_SORT, SORT_BYTES, 0, ""));
+    data_free(data);
+}
+
 /* A checkpoint writes what changed and little else. */
 struct dirt_case {
     const char *story;
@@ -293,6 +311,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_items_come_one_by_one),
         cmocka_unit_test(a_list_can_be_full),
+        cmocka_unit_test(a_list_can_be_too_large_to_sort),
         cmocka_unit_test(places_are_given_anew),
         cmocka_unit_test(as_a_model_does),
     };
