@@ -80,7 +80,6 @@ decide_detach(struct core *core, struct object *object, const struct act *act, s
     struct pipe *pipe = object->state;
     struct flow *sends = &pipe->flows[act->a];
     struct flow *wants = &pipe->flows[1 - act->a];
-    struct list *ring = &object->lanes[act->a];
 
     (void)core;
     if (side_find(&pipe->sides[act->a], act->session) == NULL) {
@@ -90,10 +89,12 @@ decide_detach(struct core *core, struct object *object, const struct act *act, s
     }
     if (act->c > wants->wanted && (!wants->known || act->c <= wants->given))
         flow_take(wants, act->c);
-    for (struct list *link = ring->next; link != ring; link = link->next) {
-        struct wait *wait = CONTAINER(link, struct wait, lane_link);
+    /* Those that are parked as well: its connection was lost, or is slow. */
+    for (struct list *link = object->waits.next; link != &object->waits; link = link->next) {
+        struct wait *wait = CONTAINER(link, struct wait, object_link);
 
-        if (wait->act.session == act->session)
+        if (wait->act.verb == VERB_PIPE_SEND && wait->act.a == act->a &&
+            wait->act.session == act->session)
             flow_leave_wait(sends, wait);
     }
     v->kind = VERDICT_DO;
