@@ -163,6 +163,41 @@ session_wait_error(struct muster_session *session, muster_err err, const char *w
                      (unsigned)timeout_ms, session->address, session->machine.error.detail);
 }
 
+/* ---- calls of several requests ---- */
+
+static _Thread_local struct scope *scope_innermost;
+
+uint64_t
+scope_interrupts(struct muster_session *session)
+{
+    for (const struct scope *at = scope_innermost; at != NULL; at = at->outer) {
+        if (at->session == session)
+            return at->interrupts;
+    }
+    return atomic_load(&session->interrupts);
+}
+
+struct scope *
+scope_begin(struct scope *scope, struct muster_session *session)
+{
+    *scope = (struct scope){ session, scope_interrupts(session), scope_innermost };
+    scope_innermost = scope;
+    return scope;
+}
+
+void
+scope_end(struct scope *scope)
+{
+    assert(scope_innermost == scope);
+    scope_innermost = scope->outer;
+}
+
+void
+scope_afresh(struct scope *scope)
+{
+    scope->interrupts = atomic_load(&scope->session->interrupts);
+}
+
 /* ---- one request, one answer ---- */
 
 static void

@@ -42,7 +42,9 @@ callback_run(struct muster_session *session)
     first->run(first);
     pthread_mutex_lock(&session->lock);
     callbacks->running = false;
+    callbacks->ran++;
     pthread_cond_broadcast(&callbacks->cond);
+    waiters_wake(session, callbacks);
 }
 
 static void *
@@ -86,6 +88,7 @@ callback_post(struct muster_session *session, struct callback *callback)
     struct callbacks *callbacks = &session->callbacks;
     bool              first = list_empty(&callbacks->waiting);
 
+    callbacks->posted++;
     list_append(&callbacks->waiting, &callback->link);
     if (session->forked)
         return;
@@ -98,6 +101,28 @@ callback_post(struct muster_session *session, struct callback *callback)
         callbacks_start_thread(session);
     else if (first)
         pthread_cond_broadcast(&callbacks->cond);
+}
+
+static bool
+callbacks_are_ours(const struct callbacks *callbacks)
+{
+    return callbacks->fd < 0 && callbacks->started &&
+           !(callbacks->running && pthread_equal(callbacks->runner, pthread_self()));
+}
+
+muster_err
+callbacks_await(struct muster_session *session, uint64_t deadline_ms)
+{
+    struct callbacks *callbacks = &session->callbacks;
+    uint64_t          last = callbacks->posted;
+    struct waiter     waiter;
+    muster_err        err = MUSTER_OK;
+
+    waiter_begin(session, &waiter, callbacks);
+    while (!err && callbacks->ran < last && callbacks_are_ours(callbacks))
+        err = waiter_wait(session, &waiter, deadline_ms);
+    waiter_end(&waiter);
+    return callbacks->ran >= last ? MUSTER_OK : err;
 }
 
 int
@@ -113,6 +138,7 @@ muster_session_fd(struct muster_session *session)
         callbacks->fd = eventfd(list_empty(&callbacks->waiting) ? 0 : 1,
                                 EFD_CLOEXEC | EFD_NONBLOCK);
         pthread_cond_broadcast(&callbacks->cond);
+        waiters_wake(session, callbacks);
     }
     /* One that the thread is in is its last; whoever asks from within it goes on. */
     while (callbacks->fd >= 0 && callbacks->running &&

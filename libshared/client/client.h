@@ -123,6 +123,26 @@ void       waiter_end(struct waiter *waiter);
 void       waiter_wake(struct waiter *waiter);
 void       waiters_wake(struct muster_session *session, const void *subject);  /* NULL: all */
 
+/* ---- calls of several requests ----
+ * Interruptions count from the beginning of the public call, not of each request. */
+
+struct scope {
+    const struct muster_session *session;
+    uint64_t                     interrupts;
+    struct scope                *outer;  /* of this thread */
+};
+
+struct scope *scope_begin(struct scope *scope, struct muster_session *session);
+void       scope_end(struct scope *scope);
+/* The first declaration of a function; it holds up to its end. */
+#define CALL_SCOPE(session)                                                     \
+    struct scope  scope_ __attribute__((cleanup(scope_end)));                   \
+    struct scope *in_scope_ __attribute__((unused)) = scope_begin(&scope_, (session))
+/* The rest of it undoes what was done: what interrupted that does not interrupt this. */
+void       scope_afresh(struct scope *scope);
+/* As counted when the present public call began. */
+uint64_t   scope_interrupts(struct muster_session *session);
+
 uint64_t   deadline_after(uint32_t timeout_ms);          /* from now */
 /* TIMEOUT or INTERRUPTED, with what the session was doing. */
 muster_err session_wait_error(struct muster_session *session, muster_err err, const char *what,
@@ -165,6 +185,7 @@ struct objects {
 
 struct callbacks {
     struct list    waiting;      /* struct callback */
+    uint64_t       posted, ran;
     pthread_t      thread;
     pthread_t      runner;       /* in whom one runs */
     pthread_cond_t cond;         /* there are some, or the end; and: one has returned */

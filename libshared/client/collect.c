@@ -40,6 +40,8 @@ future_tell(struct muster_future *future)
     future_post(future);
     if (future->waiting > 0)
         waiters_wake(session, future);
+    if (future->collector->watching > 0 && future->collector->pending.count == 0)
+        waiters_wake(session, future->collector);
 }
 
 static void
@@ -339,6 +341,13 @@ collectors_free(struct muster_session *session)
     map_free(&session->collectors);
 }
 
+/* The job has ended, and so have the futures of its tasks that were asked for by themselves. */
+static bool
+collector_is_over(const struct collector *collector)
+{
+    return collector->stream.ended && collector->pending.count == 0;
+}
+
 muster_err
 collector_join(struct collector *collector, uint64_t deadline_ms, uint32_t timeout_ms,
                struct muster_error *error)
@@ -352,7 +361,7 @@ collector_join(struct collector *collector, uint64_t deadline_ms, uint32_t timeo
     collector->watching++;
     waiter_begin(session, &waiter, collector);
     stream_ask(stream);
-    while (!err && !stream->ended && stream->error.code == MUSTER_OK)
+    while (!err && !collector_is_over(collector) && stream->error.code == MUSTER_OK)
         err = waiter_wait(session, &waiter, deadline_ms);
     waiter_end(&waiter);
     collector->watching--;
@@ -360,7 +369,7 @@ collector_join(struct collector *collector, uint64_t deadline_ms, uint32_t timeo
         err = stream->error.code;
         if (error != NULL)
             *error = stream->error;
-    } else if (!stream->ended) {
+    } else if (!collector_is_over(collector)) {
         err = session_wait_error(session, err, "the job to end", timeout_ms, error);
     } else {
         err = MUSTER_OK;

@@ -64,7 +64,7 @@ struct collector *collector_find(struct muster_session *session, uint64_t job);
 /* The one of this job; made when there is none. */
 struct collector *collector_open(struct muster_session *session, uint64_t job, const char *label);
 void              collector_close(struct collector *collector);
-/* Wait until the job has ended and all was told.  TIMEOUT, INTERRUPTED, or why the job
+/* Wait until the job has ended and all its futures have.  TIMEOUT, INTERRUPTED, or why the job
  * cannot be followed. */
 muster_err        collector_join(struct collector *collector, uint64_t deadline_ms,
                                  uint32_t timeout_ms, struct muster_error *error);

@@ -82,15 +82,11 @@ muster_condition_wait_for(struct muster_condition *condition, bool (*predicate)(
                           void *context, uint32_t timeout_ms, uint64_t *token_out,
                           struct muster_error *error)
 {
-    struct muster_session *session = condition->handle.session;
-    uint64_t               interrupts = atomic_load(&session->interrupts);
-    uint64_t               until_ms = deadline_after(timeout_ms);
-    muster_err             err = MUSTER_OK;
+    CALL_SCOPE(condition->handle.session);
+    uint64_t   until_ms = deadline_after(timeout_ms);
+    muster_err err = MUSTER_OK;
 
     while (!predicate(context)) {
-        if (err)
-            return err;
-        err = interrupted_since(session, interrupts, error);
         if (err)
             return err;
         err = muster_condition_wait(condition, left_until(until_ms), token_out, error);

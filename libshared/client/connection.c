@@ -47,6 +47,7 @@ muster_pipe_open(struct muster_session *session, const struct muster_open *open,
                  uint32_t timeout_ms, struct muster_connection *ends_out[2],
                  struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct msg_object_opened  opened;
     struct muster_connection *ends[2] = { NULL, NULL };
     struct handle             handles[2];
@@ -77,6 +78,7 @@ muster_pipe_attach(struct muster_session *session, const struct muster_open *ope
                    uint32_t timeout_ms, struct muster_connection **end_out,
                    struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct muster_open       old = open != NULL ? *open : (struct muster_open){ 0 };
     struct msg_object_opened opened;
     struct handle            handle;

@@ -374,6 +374,7 @@ muster_connection_receive_to(struct muster_connection *connection, uint32_t time
                              muster_connection_sink *sink, void *context,
                              struct muster_error *error)
 {
+    CALL_SCOPE(connection->handle.session);
     struct muster_session *session = connection->handle.session;
     uint64_t               deadline_ms = deadline_after(timeout_ms);
     muster_err             err = receive_check(connection, error);

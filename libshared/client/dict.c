@@ -243,6 +243,8 @@ muster_err
 muster_dict_items(struct muster_dict *dict, uint32_t timeout_ms, struct muster_entry **entries_out,
                   size_t *count_out, struct muster_error *error)
 {
+    CALL_SCOPE(dict->handle.session);
+
     return dict_items(&dict->handle, timeout_ms, entries_out, count_out, error);
 }
 
@@ -250,6 +252,8 @@ muster_err
 muster_dict_keys(struct muster_dict *dict, uint32_t timeout_ms, struct muster_entry **entries_out,
                  size_t *count_out, struct muster_error *error)
 {
+    CALL_SCOPE(dict->handle.session);
+
     return dict_list(&dict->handle, WANT_KEYS, timeout_ms, entries_out, count_out, error);
 }
 
@@ -303,6 +307,7 @@ muster_err
 muster_dict_copy(struct muster_dict *dict, uint32_t timeout_ms, struct muster_dict **copy_out,
                  struct muster_error *error)
 {
+    CALL_SCOPE(dict->handle.session);
     const struct msg_object_do m = { .verb = VERB_DICT_COPY };
     struct muster_open         open = { 0 };
     muster_err err = handle_do_number(&dict->handle, &m, timeout_ms, &open.object, error);

@@ -199,7 +199,7 @@ void
 waiter_begin(struct muster_session *session, struct waiter *waiter, const void *subject)
 {
     *waiter = (struct waiter){ .subject = subject, .fd = -1,
-                               .interrupts = atomic_load(&session->interrupts) };
+                               .interrupts = scope_interrupts(session) };
     cond_start(&waiter->cond);
     list_append(&session->waiters, &waiter->link);
 }

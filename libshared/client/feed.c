@@ -374,6 +374,7 @@ muster_err
 muster_job_close_input(struct muster_session *session, uint64_t job, uint32_t timeout_ms,
                        struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct feed   *feed = NULL;
     union wire_any m = { 0 };
     muster_err     err = feed_lock(session, job, timeout_ms, &feed, error);

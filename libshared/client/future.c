@@ -130,6 +130,7 @@ muster_err
 muster_future_open(struct muster_session *session, struct muster_task_id id, uint32_t timeout_ms,
                    struct muster_future **future_out, struct muster_error *error)
 {
+    CALL_SCOPE(session);
     union wire_any      m = { .result_get = { .job = id.job, .index = id.index } };
     char                label[NAME_BYTES_MAX + 1] = "";
     uint64_t            deadline_ms = deadline_after(timeout_ms);
@@ -394,6 +395,7 @@ muster_err
 muster_future_result(struct muster_future *future, uint32_t timeout_ms,
                      struct muster_bytes *result_out, struct muster_error *error)
 {
+    CALL_SCOPE(future->collector->stream.session);
     uint64_t   deadline_ms = deadline_after(timeout_ms);
     muster_err err = future_wait(future, deadline_ms, timeout_ms, error);
 
@@ -404,6 +406,7 @@ muster_err
 muster_future_exception(struct muster_future *future, uint32_t timeout_ms, bool *failed_out,
                         struct muster_error *why_out, struct muster_error *error)
 {
+    CALL_SCOPE(future->collector->stream.session);
     uint64_t   deadline_ms = deadline_after(timeout_ms);
     muster_err err = future_wait(future, deadline_ms, timeout_ms, error);
 
@@ -478,6 +481,7 @@ muster_err
 muster_future_cancel(struct muster_future *future, uint32_t timeout_ms, bool *cancelled_out,
                      struct muster_error *error)
 {
+    CALL_SCOPE(future->collector->stream.session);
     struct muster_session *session = future->collector->stream.session;
     uint64_t               deadline_ms = deadline_after(timeout_ms);
     uint64_t               count = 0;
@@ -510,6 +514,7 @@ muster_err
 muster_future_terminate(struct muster_future *future, uint32_t timeout_ms,
                         struct muster_error *error)
 {
+    CALL_SCOPE(future->collector->stream.session);
     uint64_t   deadline_ms = deadline_after(timeout_ms);
     muster_err err;
 

@@ -242,11 +242,3 @@ left_until(uint64_t until_ms)
     now_ms = clock_now_ms();
     return now_ms >= until_ms ? 0 : (uint32_t)(until_ms - now_ms);
 }
-
-muster_err
-interrupted_since(struct muster_session *session, uint64_t since, struct muster_error *error)
-{
-    if (atomic_load(&session->interrupts) == since)
-        return MUSTER_OK;
-    return error_set(error, MUSTER_ERR_INTERRUPTED, "interrupted");
-}

@@ -136,6 +136,11 @@ struct callback {
  * muster_session_dispatch(), at the latest while the session is closed. */
 void       callback_post(struct muster_session *session, struct callback *callback);
 
+/* Until those that were posted before have run: OK, TIMEOUT, INTERRUPTED.  OK at once where
+ * it would wait for itself: in a callback, and in a program that dispatches them.  With the
+ * lock held. */
+muster_err callbacks_await(struct muster_session *session, uint64_t deadline_ms);
+
 /* ---- bytes ---- */
 
 /* As the answer has them: data, or a reference. */
@@ -149,10 +154,6 @@ muster_err block_of(const struct slice *items, size_t count, struct buffer *bloc
                     struct muster_error *error);
 /* What is left of a time-out that ends then; MUSTER_FOREVER of CLIENT_NEVER. */
 uint32_t   left_until(uint64_t until_ms);
-/* Has muster_session_interrupt() been called since?  For calls of several steps, which
- * take `since` from session->interrupts when they begin. */
-muster_err interrupted_since(struct muster_session *session, uint64_t since,
-                             struct muster_error *error);
 /* Different for every thread of this process, never 0. */
 uint64_t   thread_number(void);
 

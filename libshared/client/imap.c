@@ -59,6 +59,7 @@ muster_pool_imap(struct muster_pool *pool, const char *function, bool ordered,
                  muster_imap_source *next, void *context, uint32_t timeout_ms,
                  struct muster_imap **imap_out, struct muster_error *error)
 {
+    CALL_SCOPE(pool_session(pool));
     struct pool_function *found = NULL;
     struct muster_imap   *imap;
     muster_err            err;
@@ -111,12 +112,14 @@ imap_drop_given(struct muster_imap *imap)
 static void
 imap_cancel(struct muster_imap *imap)
 {
+    CALL_SCOPE(imap->session);
     uint64_t          job = imap->function->job;
     struct wire_range ranges[RANGES_MAX];
     uint32_t          count = 0;
 
     /* What waits here would be taken by the manager after it was cancelled there;
      * if there is no manager now, it runs for nothing. */
+    scope_afresh(&scope_);
     if (muster_job_feed_flush(imap->session, job, IMAP_CLOSE_MS, NULL) != MUSTER_OK)
         feed_nudge(imap->session, job);
     for (struct list *at = imap->items.next; at != &imap->items; at = at->next) {
@@ -287,6 +290,7 @@ muster_err
 muster_imap_next(struct muster_imap *imap, uint32_t timeout_ms,
                  struct muster_imap_result *result_out, struct muster_error *error)
 {
+    CALL_SCOPE(imap->session);
     uint64_t                  deadline_ms = deadline_after(timeout_ms);
     struct muster_imap_result result = { 0 };
     struct imap_item         *item = NULL;
@@ -375,6 +379,7 @@ muster_pool_map(struct muster_pool *pool, const char *function, const struct mus
                 size_t count, uint32_t timeout_ms, struct muster_bytes **results_out,
                 struct muster_error *error)
 {
+    CALL_SCOPE(pool_session(pool));
     uint64_t             deadline_ms = deadline_after(timeout_ms);
     struct map_items     map = { .items = items, .count = count };
     struct muster_bytes *results;

@@ -237,6 +237,7 @@ muster_err
 muster_job_tasks(struct muster_session *session, uint64_t job, uint32_t timeout_ms,
                  struct muster_task_info **infos_out, size_t *count_out, struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct muster_task_info *infos = NULL;
     uint32_t                 capacity = 0;
     uint32_t                 count = 0;

@@ -265,6 +265,7 @@ muster_err
 muster_list_slice(struct muster_list *list, int64_t start, int64_t stop, uint32_t timeout_ms,
                   struct muster_bytes **items_out, size_t *count_out, struct muster_error *error)
 {
+    CALL_SCOPE(list->handle.session);
     struct list_items all = { 0 };
     bool              more = true;
     muster_err        err = MUSTER_OK;

@@ -140,6 +140,7 @@ muster_object_list(struct muster_session *session, const enum muster_noun *noun,
                    uint32_t timeout_ms, struct muster_object_info **infos_out, size_t *count_out,
                    struct muster_error *error)
 {
+    CALL_SCOPE(session);
     union wire_any   m = { 0 };
     struct info_list list = { 0 };
     bool             more = true;
@@ -167,6 +168,7 @@ muster_err
 muster_object_delete(struct muster_session *session, enum muster_noun noun, const char *name,
                      uint32_t timeout_ms, struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct muster_object_info *infos = NULL;
     union wire_any             m = { 0 };
     size_t                     count = 0;

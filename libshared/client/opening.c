@@ -274,6 +274,7 @@ handle_open(struct muster_session *session, enum wire_noun noun, const struct mu
             struct handle *handle_out, struct msg_object_opened *opened_out,
             struct muster_error *error)
 {
+    CALL_SCOPE(session);
     static const struct muster_open anonymous;
     struct msg_object_open          m = { .noun = (uint8_t)noun, .a = a, .b = b, .value = initial };
     struct msg_object_opened        opened;

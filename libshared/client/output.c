@@ -98,6 +98,7 @@ muster_result_output(struct muster_session *session, uint64_t job, uint32_t inde
                      bool stderr_stream, uint32_t timeout_ms, muster_sink *sink, void *context,
                      struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct output         output = { session, job, index, stderr_stream, timeout_ms, sink,
                                      context };
     struct muster_result *result = NULL;
@@ -304,6 +305,7 @@ muster_output_follow(struct muster_session *session, uint64_t job, uint32_t inde
                      bool stderr_stream, uint32_t timeout_ms, muster_sink *sink, void *context,
                      struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct follow         follow = { .output = { session, job, index, stderr_stream, timeout_ms,
                                                  sink, context },
                                      .interrupts = atomic_load(&session->interrupts) };

@@ -370,6 +370,7 @@ muster_pool_submit(struct muster_pool *pool, const char *function, const void *d
                    uint32_t timeout_ms, struct muster_future **future_out,
                    struct muster_error *error)
 {
+    CALL_SCOPE(pool->session);
     uint64_t              deadline_ms = deadline_after(timeout_ms);
     struct pool_function *found = NULL;
     muster_err            err = pool_function_open(pool, function, timeout_ms, &found, error);
@@ -384,6 +385,7 @@ muster_err
 muster_pool_apply(struct muster_pool *pool, const char *function, const void *data, size_t bytes,
                   uint32_t timeout_ms, struct muster_bytes *result_out, struct muster_error *error)
 {
+    CALL_SCOPE(pool->session);
     uint64_t              deadline_ms = deadline_after(timeout_ms);
     struct muster_future *future = NULL;
     muster_err            err = muster_pool_submit(pool, function, data, bytes, timeout_ms, &future,
@@ -419,6 +421,7 @@ pool_next(struct muster_pool *pool, const struct pool_function *before)
 muster_err
 muster_pool_close(struct muster_pool *pool, uint32_t timeout_ms, struct muster_error *error)
 {
+    CALL_SCOPE(pool->session);
     uint64_t   deadline_ms = deadline_after(timeout_ms);
     muster_err err = MUSTER_OK;
 
@@ -452,13 +455,31 @@ pool_cancel(struct muster_pool *pool, bool hard, bool waiting_only, uint64_t dea
 muster_err
 muster_pool_terminate(struct muster_pool *pool, uint32_t timeout_ms, struct muster_error *error)
 {
+    CALL_SCOPE(pool->session);
+
     pool_mark(pool, &pool->terminated);
     return pool_cancel(pool, true, false, deadline_after(timeout_ms), error);
+}
+
+/* Of the calls that have ended. */
+static muster_err
+pool_await_callbacks(struct muster_pool *pool, uint64_t deadline_ms, uint32_t timeout_ms,
+                     struct muster_error *error)
+{
+    muster_err err;
+
+    pthread_mutex_lock(&pool->session->lock);
+    err = callbacks_await(pool->session, deadline_ms);
+    if (err)
+        err = session_wait_error(pool->session, err, "callbacks to return", timeout_ms, error);
+    pthread_mutex_unlock(&pool->session->lock);
+    return err;
 }
 
 muster_err
 muster_pool_join(struct muster_pool *pool, uint32_t timeout_ms, struct muster_error *error)
 {
+    CALL_SCOPE(pool->session);
     uint64_t   deadline_ms = deadline_after(timeout_ms);
     bool       over;
     muster_err err = MUSTER_OK;
@@ -477,13 +498,14 @@ muster_pool_join(struct muster_pool *pool, uint32_t timeout_ms, struct muster_er
         err = collector_join(at->collector, deadline_ms, timeout_ms, error);
         pthread_mutex_unlock(&pool->session->lock);
     }
-    return err;
+    return err ? err : pool_await_callbacks(pool, deadline_ms, timeout_ms, error);
 }
 
 muster_err
 muster_pool_shutdown(struct muster_pool *pool, bool wait, bool cancel_futures, uint32_t timeout_ms,
                      struct muster_error *error)
 {
+    CALL_SCOPE(pool->session);
     uint64_t   deadline_ms = deadline_after(timeout_ms);
     muster_err err = muster_pool_close(pool, timeout_ms, error);
 

@@ -238,6 +238,7 @@ muster_err
 muster_process_start(struct muster_process *process, uint32_t timeout_ms,
                      struct muster_error *error)
 {
+    CALL_SCOPE(process->session);
     struct muster_session  *session = process->session;
     struct collector       *collector;
     struct muster_task_self self;
@@ -267,6 +268,7 @@ muster_err
 muster_process_join(struct muster_process *process, uint32_t timeout_ms,
                     struct muster_error *error)
 {
+    CALL_SCOPE(process->session);
     struct muster_task_self self;
     struct muster_error     why = { 0 };
     muster_err              err = process_state(process, true, error);
@@ -316,6 +318,7 @@ muster_err
 muster_process_is_alive(struct muster_process *process, uint32_t timeout_ms, bool *alive_out,
                         struct muster_error *error)
 {
+    CALL_SCOPE(process->session);
     bool       ended = false;
     muster_err err;
 
@@ -335,6 +338,7 @@ muster_err
 muster_process_pid(struct muster_process *process, uint32_t timeout_ms, uint32_t *pid_out,
                    char worker_out[65], struct muster_error *error)
 {
+    CALL_SCOPE(process->session);
     const struct muster_future *future = process->future;
     uint64_t                    deadline_ms = deadline_after(timeout_ms);
     struct muster_task_info    *tasks = NULL;
@@ -393,6 +397,7 @@ muster_err
 muster_process_exitcode(struct muster_process *process, uint32_t timeout_ms, bool *ended_out,
                         int32_t *exitcode_out, struct muster_error *error)
 {
+    CALL_SCOPE(process->session);
     bool       ended = false;
     muster_err err = MUSTER_OK;
 
@@ -412,6 +417,7 @@ static muster_err
 process_stop(struct muster_process *process, int signal, uint32_t timeout_ms,
              struct muster_error *error)
 {
+    CALL_SCOPE(process->session);
     muster_err err = process_state(process, true, error);
 
     if (err || muster_future_done(process->future))
@@ -465,6 +471,7 @@ muster_err
 muster_process_result(struct muster_process *process, uint32_t timeout_ms,
                       struct muster_result **result_out, struct muster_error *error)
 {
+    CALL_SCOPE(process->session);
     uint64_t   deadline_ms = deadline_after(timeout_ms);
     muster_err err = process_state(process, true, error);
 
@@ -481,6 +488,7 @@ muster_err
 muster_process_close(struct muster_process *process, uint32_t timeout_ms,
                      struct muster_error *error)
 {
+    CALL_SCOPE(process->session);
     bool       ended = true;
     muster_err err;
 
@@ -519,6 +527,7 @@ muster_process_active(struct muster_session *session, uint32_t timeout_ms,
                       struct muster_process ***processes_out, size_t *count_out,
                       struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct muster_process **processes = NULL;
     size_t                  count = 0, active = 0;
     uint64_t                deadline_ms = deadline_after(timeout_ms);

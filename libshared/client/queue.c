@@ -113,6 +113,7 @@ muster_err
 muster_queue_put(struct muster_queue *queue, const void *data, size_t bytes,
                  const struct muster_put *options, uint32_t timeout_ms, struct muster_error *error)
 {
+    CALL_SCOPE(queue->handle.session);
     struct msg_object_do m = { .verb = VERB_QUEUE_PUT };
     struct slice         item = slice_of(data, bytes);
     struct buffer        block = { 0 };
@@ -316,6 +317,7 @@ queue_take(struct muster_queue *queue, uint8_t verb, size_t max, uint32_t term_m
            uint32_t timeout_ms, struct muster_item *items_out, size_t *count_out,
            struct muster_error *error)
 {
+    CALL_SCOPE(queue->handle.session);
     struct msg_object_do m = { .verb = verb, .b = term_ms };
     struct muster_item  *items;
     uint64_t             large = 0;
@@ -395,6 +397,7 @@ muster_err
 muster_queue_get_to(struct muster_queue *queue, uint32_t timeout_ms, muster_item_sink *sink,
                     void *context, struct muster_error *error)
 {
+    CALL_SCOPE(queue->handle.session);
     struct msg_object_do m = { .verb = VERB_QUEUE_GET, .a = 1 };
     struct muster_item   item = { 0 };
     struct asked         held;
@@ -411,8 +414,10 @@ muster_queue_get_to(struct muster_queue *queue, uint32_t timeout_ms, muster_item
         if (err)
             (void)error_set(error, err, "the sink refused the item");
     }
-    if (err)
+    if (err) {
+        scope_afresh(&scope_);
         item_refuse(queue, item.id);
+    }
     else if (large > 0)
         queue_tell_locked(queue, VERB_QUEUE_ACK_ITEMS, item.id);
     handle_seen(&queue->handle, &held);
@@ -427,6 +432,7 @@ static muster_err
 queue_held(struct muster_queue *queue, struct msg_object_do *m, const uint64_t *ids, size_t count,
            uint32_t timeout_ms, size_t *done_out, struct muster_error *error)
 {
+    CALL_SCOPE(queue->handle.session);
     uint64_t      until_ms = deadline_after(timeout_ms);
     struct buffer value = { 0 };
     size_t        done = 0;

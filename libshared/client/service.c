@@ -115,6 +115,7 @@ static muster_err
 service_answer(struct muster_service *service, const struct msg_object_done *next,
                uint32_t timeout_ms, struct muster_error *error)
 {
+    CALL_SCOPE(service->handle.session);
     const struct muster_method_row *method = service_find(service, next->key);
     struct muster_request           request = { .data = next->value.data,
                                                 .bytes = next->value.bytes, .caller = next->b };
@@ -133,6 +134,8 @@ service_answer(struct muster_service *service, const struct msg_object_done *nex
     m.value = slice_of(reply.data, reply.bytes);
     if (err)
         m.value = slice_text(failed.detail[0] != '\0' ? failed.detail : muster_err_text(err));
+    /* The caller gets what was made for him. */
+    scope_afresh(&scope_);
     err = handle_do_plain(&service->handle, &m, timeout_ms, error);
     muster_bytes_free(&reply);
     /* Whoever called has given up: that is no failure of ours. */
@@ -143,6 +146,7 @@ muster_err
 muster_service_serve(struct muster_service *service, bool once, uint32_t timeout_ms,
                      struct muster_error *error)
 {
+    CALL_SCOPE(service->handle.session);
     const struct msg_object_do m = { .verb = VERB_SERVICE_NEXT };
     uint64_t                   deadline_ms = deadline_after(timeout_ms);
     bool                       served = false;

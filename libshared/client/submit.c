@@ -401,6 +401,7 @@ muster_job_submit(struct muster_session *session, const struct muster_job_option
                   uint32_t timeout_ms, struct muster_submitted *submitted_out,
                   struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct muster_submitted submitted = { 0 };
     struct submission       submission;
     struct ask              answer;

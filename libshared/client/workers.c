@@ -82,6 +82,7 @@ muster_worker_list(struct muster_session *session, uint32_t timeout_ms,
                    struct muster_worker_info **infos_out, size_t *count_out,
                    struct muster_error *error)
 {
+    CALL_SCOPE(session);
     struct muster_worker_info *infos = NULL;
     uint32_t                   capacity = 0;
     uint32_t                   count = 0;

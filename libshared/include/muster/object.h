@@ -16,10 +16,15 @@
  *   a restart of the manager leaves it as it was made; it is faster.
  * - Calls that wait take a time-out in milliseconds, MUSTER_FOREVER or
  *   MUSTER_NO_WAIT; they are woken by muster_session_interrupt(), and live
- *   through a lost connection and a restart of the manager.  A call that ended
- *   with TIMEOUT (or EMPTY, FULL) or INTERRUPTED had no effect -
- *   unless it was sent and the manager did not answer, because it was away: then
- *   nobody knows whether it took effect (a put that gives TIMEOUT, for example).
+ *   through a lost connection and a restart of the manager.  The manager ends
+ *   what waits there; a call that it does not answer ends here: at its time-out
+ *   while the manager is away, 2 s later when the connection stands and the
+ *   manager is silent.
+ * - A call that ended with TIMEOUT (or EMPTY, FULL) or INTERRUPTED had no effect -
+ *   unless it was sent and the manager did not answer: then nobody knows whether
+ *   it took effect (a put that gives TIMEOUT, for example).  What was granted to
+ *   it (a lock, a permit, items that were got) goes back as soon as the manager
+ *   answers again.
  * - Errors that any call may give: INVALID (arguments), NOT_FOUND (it was
  *   deleted), DENIED, BUSY and FULL (limits of the manager), NO_SPACE, TIMEOUT,
  *   INTERRUPTED, SESSION (the session has ended: what it held is lost), AUTH.

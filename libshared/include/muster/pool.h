@@ -89,7 +89,9 @@ muster_pool_close(struct muster_pool *pool, uint32_t timeout_ms, struct muster_e
 /* Cancel what waits and kill what runs. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_pool_terminate(struct muster_pool *pool, uint32_t timeout_ms, struct muster_error *error);
-/* Until all calls have ended.  STATE: neither closed nor terminated.  TIMEOUT. */
+/* Until all calls have ended and their callbacks have returned - but for programs that run
+ * callbacks themselves (callback.h), and when it is called in one: there they come later.
+ * STATE: neither closed nor terminated.  TIMEOUT. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_pool_join(struct muster_pool *pool, uint32_t timeout_ms, struct muster_error *error);
 /* Executor.shutdown(wait, cancel_futures). */

@@ -50,8 +50,9 @@ muster_session_open(const struct muster_session_options *options,
  * results readers be closed; items that were fed and not flushed may be lost. */
 MUSTER_API void muster_session_close(struct muster_session *session);
 
-/* Wake every blocked call of the session with INTERRUPTED.  Safe in a signal
- * handler and from any thread.  Calls made afterwards work again. */
+/* Wake every blocked call of the session with INTERRUPTED; one that makes several requests
+ * and is just between two of them ends as well.  Safe in a signal handler and from any
+ * thread.  Calls made afterwards work again. */
 MUSTER_API void muster_session_interrupt(struct muster_session *session);
 
 /* How long the manager keeps the session, and all that it holds, without a connection to

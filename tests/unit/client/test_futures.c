@@ -412,6 +412,77 @@ interrupt_story(void **state)
     scene_close(&scene);
 }
 
+struct hasty {
+    struct muster_session *session;
+    int                    given;
+};
+
+static muster_err
+hasty_item(void *context, const void **data_out, size_t *bytes_out)
+{
+    struct hasty *hasty = context;
+
+    muster_session_interrupt(hasty->session);
+    return one_item(&hasty->given, data_out, bytes_out);
+}
+
+/* Nobody waits at that moment: the call as a whole is interrupted. */
+static void
+interrupt_between(void **state)
+{
+    struct scene              scene = scene_open();
+    struct hasty              hasty = { .session = scene.session };
+    struct muster_imap       *imap = NULL;
+    struct muster_imap_result result;
+
+    (void)state;
+    atomic_store(&shop.closed_shop, 1);
+    assert_int_equal(muster_pool_imap(scene.pool, "echo", true, hasty_item, &hasty, CALL_MS, &imap,
+                                      &scene.error), MUSTER_OK);
+    assert_int_equal(muster_imap_next(imap, CALL_MS, &result, &scene.error),
+                     MUSTER_ERR_INTERRUPTED);
+    /* The next one is another. */
+    atomic_store(&shop.closed_shop, 0);
+    assert_int_equal(muster_imap_next(imap, CALL_MS, &result, &scene.error), MUSTER_OK);
+    muster_imap_close(imap);
+    scene_close(&scene);
+}
+
+/* ---- join and callbacks ---- */
+
+static void
+slow_callback(void *context, struct muster_future *future)
+{
+    _Atomic int *ran = context;
+
+    (void)future;
+    poll(NULL, 0, 50);
+    atomic_fetch_add(ran, 1);
+}
+
+static void
+join_after_callbacks(void **state)
+{
+    struct scene          scene = scene_open();
+    struct muster_future *futures[4];
+    _Atomic int           ran = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        futures[i] = scene_call(&scene, "a");
+        muster_future_add_done_callback(futures[i], slow_callback, &ran);
+    }
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(muster_future_wait(futures[i], CALL_MS, &scene.error), MUSTER_OK);
+    atomic_store(&shop.cancelled, 1);
+    assert_int_equal(muster_pool_terminate(scene.pool, CALL_MS, &scene.error), MUSTER_OK);
+    assert_int_equal(muster_pool_join(scene.pool, CALL_MS, &scene.error), MUSTER_OK);
+    assert_int_equal(atomic_load(&ran), 4);
+    for (size_t i = 0; i < 4; i++)
+        muster_future_free(futures[i]);
+    scene_close(&scene);
+}
+
 /* ---- processes ---- */
 
 static void
@@ -471,7 +542,8 @@ main(void)
         cmocka_unit_test(quiet), cmocka_unit_test(feed_refused), cmocka_unit_test(never_fed),
         cmocka_unit_test(forgotten_job), cmocka_unit_test(ended_job), cmocka_unit_test(open_late),
         cmocka_unit_test(same_task), cmocka_unit_test(bounded), cmocka_unit_test(start_again),
-        cmocka_unit_test(unknown_function),
+        cmocka_unit_test(unknown_function), cmocka_unit_test(interrupt_between),
+        cmocka_unit_test(join_after_callbacks),
     };
     int failed = STORIES("futures", cases, future_story);
 
