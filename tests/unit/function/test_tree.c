@@ -43,12 +43,20 @@ take(size_t bytes)
         pause();
 }
 
-static void *
-make_below(void *unused)
+static void
+make_below(void)
 {
-    (void)unused;
     if (fork() == 0)
         take(BELOW_BYTES);
+}
+
+/* It stays: what a thread that ends has made falls to another one. */
+static void *
+thread_main(void *unused)
+{
+    make_below();
+    for (;;)
+        pause();
     return unused;
 }
 
@@ -59,11 +67,11 @@ child_main(enum maker maker)
 
     setsid();
     if (maker == MAKER_FIRST_THREAD)
-        make_below(NULL);
-    if (maker == MAKER_OTHER_THREAD && pthread_create(&thread, NULL, make_below, NULL) != 0)
+        make_below();
+    if (maker == MAKER_OTHER_THREAD && pthread_create(&thread, NULL, thread_main, NULL) != 0)
         _exit(1);
     if (maker == MAKER_GONE && fork() == 0) {
-        make_below(NULL);
+        make_below();
         _exit(0);
     }
     if (maker == MAKER_GONE)
