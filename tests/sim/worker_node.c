@@ -17,6 +17,7 @@ enum {
     WORKER_OUT_INLINE   = 40,          /* bytes of output inside a result */
     WORKER_OUT_KEPT     = 300,         /* and of those that keep more */
     WORKER_START_MS     = 5,
+    WORKER_KEEPER_MILLE = 500,         /* of tasks that kill */
     WORKER_FAULT_MILLE  = 5,           /* starts that fail by no fault of the task */
     WORKER_ABSENT_MILLE = 5,           /* commands that do not exist here */
     WORKER_HEALED_MS    = 500,         /* the longest task once everything was put right */
@@ -360,12 +361,20 @@ run_begin(struct worker_run *run)
     agent_started(node->agent, worker_clock_ms(node), run->task, run->run);
 }
 
+/* It kills its worker, or only what runs it there. */
 static void
 run_poison(struct worker_run *run)
 {
     struct worker_node *node = run->node;
     struct plan        *plan = history_plan_of(node->sim->history, run->token.job);
+    uint64_t            task = run->task;
 
+    if (sim_chance(node->sim, WORKER_KEEPER_MILLE)) {
+        run_free(run);
+        agent_lost(node->agent, worker_clock_ms(node), task, "killed", &node->actions);
+        worker_turn(node);
+        return;
+    }
     plan->poisoned++;
     sim_trace(node->sim, "%s is taken down by its task %llu.%u", node->name,
               (unsigned long long)run->token.job, run->token.index);
