@@ -144,7 +144,8 @@ static muster_err
 loop_turn(struct loop *loop, struct effects *done, struct muster_error *error)
 {
     struct effects *fx = loop->gathering;
-    bool            checkpoint = store_log_bytes(loop->store) > loop->config->log_bytes_max;
+    bool            checkpoint = store_log_bytes(loop->store) > loop->config->log_bytes_max ||
+                                 core_changed(loop->core) > LOOP_CHECKPOINT_MAX;
     bool            durable;
     muster_err      err = MUSTER_OK;
 

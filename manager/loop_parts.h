@@ -25,6 +25,9 @@ enum {
      * frames then: others want their answers. */
     LOOP_FRAME_WORK_MAX = 4 * 1000 * 1000,
     LOOP_TURN_WORK_MAX = 8 * 1000 * 1000,
+    /* So many changed things make a checkpoint, however short the log is: the turn that
+     * writes them is answered some tens of milliseconds later than others. */
+    LOOP_CHECKPOINT_MAX = 16384,
     /* Lines of our own that wait for the core to take them. */
     LOOP_LOG_BYTES_MAX = 1024 * 1024,
 };

@@ -100,6 +100,8 @@ bool core_stopping(const struct core *core);
 /* bytes.data NULL: the object is gone. */
 typedef void core_object_fn(void *context, uint32_t kind, uint64_t id, struct slice bytes);
 void core_checkpoint(struct core *core, core_object_fn *each, void *context);
+/* How many it would be told of, about: everyone's answers wait for them. */
+uint64_t core_changed(const struct core *core);
 
 /* ---- for the simulator and the tests: aborts when an invariant is broken ---- */
 void core_check(const struct core *core);

@@ -165,8 +165,10 @@ job_touch(struct core *core, struct job *job)
 void
 job_dirty(struct core *core, struct job *job)
 {
-    if (!list_linked(&job->dirty))
-        list_append(&core->dirty_jobs, &job->dirty);
+    if (list_linked(&job->dirty))
+        return;
+    list_append(&core->dirty_jobs, &job->dirty);
+    core->changed++;
 }
 
 void
@@ -303,8 +305,10 @@ job_free(struct core *core, struct job *job)
         cap_leave(core, job);
         class_drop(core, job->class);
     }
-    if (list_linked(&job->dirty))
+    if (list_linked(&job->dirty)) {
         list_remove(&job->dirty);
+        core->changed--;
+    }
     map_remove(&core->jobs, job->id);
     if (job->marks != NULL) {
         idset_free(&job->marks->failed);

@@ -216,8 +216,10 @@ object_tie(struct core *core, struct object *object, uint64_t id)
 void
 object_head_dirty(struct core *core, struct object *object)
 {
-    if (!object->dead && !list_linked(&object->dirty))
-        list_append(&core->dirty_objects, &object->dirty);
+    if (object->dead || list_linked(&object->dirty))
+        return;
+    list_append(&core->dirty_objects, &object->dirty);
+    core->changed++;
 }
 
 void
@@ -300,6 +302,7 @@ object_unstore(struct core *core, struct object *object)
     while (map_next(&object->pieces->stored, &cursor, &piece) != NULL)
         snapshot_gone(core, OBJECT_PIECE, object->id << OBJECT_PIECE_SHIFT | piece);
     map_free(&object->pieces->stored);
+    core->changed -= object->pieces->dirty.count;
     map_free(&object->pieces->dirty);
     free(object->pieces);
     object->pieces = NULL;
@@ -345,8 +348,10 @@ object_die(struct core *core, struct object *object)
     object->bytes = 0;
     if (object->timer.place > 0)
         heap_remove(&core->alarms, &object->timer);
-    if (list_linked(&object->dirty))
+    if (list_linked(&object->dirty)) {
         list_remove(&object->dirty);
+        core->changed--;
+    }
     if (list_linked(&object->touched))
         list_remove(&object->touched);
     if (list_linked(&object->late))
@@ -405,6 +410,7 @@ object_piece_dirty(struct core *core, struct object *object, uint32_t piece)
         return;
     if (object->pieces == NULL)
         object->pieces = base_alloc(sizeof(*object->pieces));
+    core->changed += map_get(&object->pieces->dirty, piece) == NULL;
     map_put(&object->pieces->dirty, piece, object);
     object_head_dirty(core, object);
 }

@@ -90,11 +90,22 @@ check_session(const struct core *core, const struct session *session)
     return waits;
 }
 
+static uint64_t
+list_length(const struct list *head)
+{
+    uint64_t length = 0;
+
+    for (const struct list *at = head->next; at != head; at = at->next)
+        length++;
+    return length;
+}
+
 void
 objects_check(const struct core *core)
 {
     size_t         cursor = 0;
     uint64_t       bytes = 0, kept = 0, answers = 0, named = 0;
+    uint64_t       changed = list_length(&core->dirty_jobs) + list_length(&core->dirty_objects);
     uint32_t       waits = 0;
     struct object *object;
 
@@ -102,6 +113,7 @@ objects_check(const struct core *core)
         check_object(core, object);
         bytes += object->bytes;
         named += object->name != NULL;
+        changed += object->pieces != NULL ? object->pieces->dirty.count : 0;
     }
     for (uint32_t i = 0; i < core->session_order.count; i++) {
         const struct session *session = map_get(&core->sessions,
@@ -113,6 +125,7 @@ objects_check(const struct core *core)
     }
     assert(bytes == core->object_bytes && kept == core->answer_bytes);
     assert(answers == core->counters.object_answers && waits == core->wait_count);
+    assert(changed == core->changed);
     assert(core->objects.count == core->counters.objects);
     assert(named == core->object_names.count);
     assert(named + core->object_lost == core->object_order.count);

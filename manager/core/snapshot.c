@@ -250,9 +250,19 @@ core_checkpoint(struct core *core, core_object_fn *each, void *context)
         struct job *job = CONTAINER(core->dirty_jobs.next, struct job, dirty);
 
         list_remove(&job->dirty);
+        core->changed--;
         checkpoint_job(core, job, each, context);
     }
     snapshot_checkpoint_objects(core, each, context);
+    assert(core->changed == 0);
+}
+
+uint64_t
+core_changed(const struct core *core)
+{
+    enum { GONE_BYTES = sizeof(uint32_t) + sizeof(uint64_t) };
+
+    return core->changed + core->gone.bytes / GONE_BYTES;
 }
 
 uint64_t

@@ -163,6 +163,7 @@ checkpoint_pieces(struct core *core, struct object *object, core_object_fn *each
     size_t         count = pieces->dirty.count;
     uint64_t      *numbers = map_keys(&pieces->dirty);
 
+    core->changed -= count;
     map_free(&pieces->dirty);
     for (size_t i = 0; i < count; i++) {
         uint64_t id = object->id << OBJECT_PIECE_SHIFT | numbers[i];
@@ -218,6 +219,7 @@ snapshot_checkpoint_objects(struct core *core, core_object_fn *each, void *conte
         struct object *object = CONTAINER(core->dirty_objects.next, struct object, dirty);
 
         list_remove(&object->dirty);
+        core->changed--;
         checkpoint_object(core, object, each, context);
     }
     while (!list_empty(&core->dirty_ties)) {

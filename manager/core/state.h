@@ -406,6 +406,7 @@ struct core {
     uint64_t     served;           /* of the owner served last */
     struct list  touched;
     struct list  dirty_jobs, dirty_sessions, dirty_objects, dirty_ties, dirty_answers;
+    uint64_t     changed;          /* jobs, objects and pieces that are dirty */
     bool         dirty;            /* ids or epoch changed */
     struct buffer gone;            /* u32 kind, u64 id of objects to drop */
     struct map   watched;          /* (job, index) -> ring of watches */

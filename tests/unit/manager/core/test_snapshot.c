@@ -109,7 +109,9 @@ objects_whole(void **state)
     struct core  *core;
 
     (void)state;
+    assert_in_range(core_changed(world->core), 3, 40);
     core_checkpoint(world->core, stored_add, &stored);
+    assert_int_equal(core_changed(world->core), 0);
     assert_true(stored.count >= 9);
     core = core_new(&world->config);
     for (uint32_t i = 0; i < stored.count; i++)
@@ -123,6 +125,32 @@ objects_whole(void **state)
     stored.count = 0;
     core_checkpoint(world->core, stored_add, &stored);
     assert_int_equal(stored.count, 0);          /* nothing has changed since */
+    world_free(world);
+}
+
+/* The loop makes a checkpoint before it has too much to write. */
+static void
+changes_counted(void **state)
+{
+    struct world *world = world_new();
+    uint64_t      ann = world_client(world, "ann");
+    struct stored stored = { 0 };
+
+    (void)state;
+    core_checkpoint(world->core, stored_add, &stored);
+    stored_free(&stored);
+    stored.count = 0;
+    for (uint64_t i = 1; i <= 30; i++) {
+        struct msg_job_submit job = world_job(world, i, 1);
+
+        (void)world_submitted(world, ann, "ann", &job);
+        assert_int_equal(core_changed(world->core), i);
+    }
+    world_turn(world, 1);
+    core_checkpoint(world->core, stored_add, &stored);
+    assert_in_range(stored.count, 30, 40);
+    assert_int_equal(core_changed(world->core), 0);
+    stored_free(&stored);
     world_free(world);
 }
 
@@ -225,7 +253,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_whole),   cmocka_unit_test(objects_cut),
         cmocka_unit_test(facts_cut),       cmocka_unit_test(facts_changed),
-        cmocka_unit_test(objects_missing),
+        cmocka_unit_test(objects_missing), cmocka_unit_test(changes_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
