@@ -130,7 +130,9 @@ put_spec(struct buffer *out, const struct plan *plan)
 {
     struct buffer    args = { 0 };
     struct wire_spec spec = { .grace_ms = 1000, .output_bytes = OUTPUT_BYTES_DEFAULT,
-                              .cpus_milli = plan->cpus_milli };
+                              .cpus_milli = plan->cpus_milli,
+                              .own_key = plan->number % 3 == 0,
+                              .resources = { gpus, plan->gpus > 0 } };
 
     wire_put_text(&args, &(struct wire_text){ slice_text(plan->name) });
     spec.args = (struct wire_list){ buffer_slice(&args), 1 };
