@@ -54,6 +54,8 @@ struct flow {
     /* all below (v) */
     bool         known;            /* no restart has made us forget its numbers */
     uint64_t     wanted;           /* parts below it are taken; 0: not known */
+    uint64_t     heard;            /* parts from it up to `sent` were all accepted since the start;
+                                    * 0: none was */
     uint64_t     sent;             /* last part accepted; 0: none, or not known */
     uint64_t     given;            /* parts below it were given to `receiver` */
     uint64_t     receiver;

@@ -74,6 +74,8 @@ flow_push(struct flow *flow, uint64_t number, uint64_t session, size_t bytes)
     flow->parts[flow->head + flow->count++] =
         (struct part){ .session = session, .bytes = (uint32_t)bytes };
     flow->bytes += bytes;
+    if (flow->sent == 0)
+        flow->heard = number;
     flow->sent = number;
 }
 
@@ -102,8 +104,10 @@ flow_take(struct flow *flow, uint64_t number)
         left_free(left);
     }
     flow->wanted = number;
-    if (flow->sent != 0 && flow->sent < number - 1)
+    if (flow->sent != 0 && flow->sent < number - 1) {
         flow->sent = number - 1;
+        flow->heard = number;
+    }
 }
 
 void

@@ -90,6 +90,13 @@ send_check(const struct object *object, const struct act *act, struct verdict *v
     return true;
 }
 
+/* Do we know of all that this session ever sent under such a number? */
+static bool
+send_is_known(const struct flow *flow, const struct act *act, const struct holder *holder)
+{
+    return holder->known || (flow->heard != 0 && act->b >= flow->heard);
+}
+
 void
 pipe_decide_send(struct core *core, struct object *object, const struct act *act, struct verdict *v)
 {
@@ -106,8 +113,8 @@ pipe_decide_send(struct core *core, struct object *object, const struct act *act
         flow_leave_copy(flow, act);  /* it has detached: the part is the pipe's */
         object_wake_lanes(core, object);
         v->kind = VERDICT_ANSWER;
-    } else if (part != NULL || (act->b < flow->wanted && holder != NULL && holder->known &&
-                                act->b > holder->sent)) {
+    } else if (part != NULL || (act->b < flow->wanted && holder != NULL &&
+                                act->b > holder->sent && send_is_known(flow, act, holder))) {
         verdict_error(v, object, MUSTER_ERR_STATE,
                       "part %llu came from another program: attach this end again",
                       (unsigned long long)act->b);
