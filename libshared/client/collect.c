@@ -37,6 +37,7 @@ future_tell(struct muster_future *future)
     future_forget(future);
     if (future->ended != NULL)
         future->ended(future);
+    future_follow(future);
     future_post(future);
     if (future->waiting > 0)
         waiters_wake(session, future);
@@ -402,6 +403,7 @@ future_new(struct collector *collector, uint32_t index, future_ended *ended, voi
     future->ended = ended;
     future->context = context;
     future->references = 1;
+    list_init(&future->followers);
     future->next = map_get(&collector->pending, index);
     map_put(&collector->pending, index, future);
     collector->references++;
@@ -425,6 +427,7 @@ future_release(struct muster_future *future)
         return;
     if (future->state == FUTURE_PENDING)
         future_forget(future);
+    future_unfollow(future);
     if (future->held)
         collector->stream.session->collected_bytes -= future->bytes;
     free(future->data);

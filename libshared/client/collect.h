@@ -43,6 +43,7 @@ struct muster_future {
     struct collector       *collector;
     struct muster_future   *next;        /* pending, of the same task */
     struct future_callback *callbacks;   /* in order */
+    struct list             followers;   /* of completed.c */
     future_ended           *ended;       /* may be NULL */
     void                   *context;     /* of ended */
     /* SUCCEEDED: the result, if `held`.  FAILED, BROKEN: why, with a final 0. */
@@ -84,6 +85,9 @@ void                  future_end_cancelled(struct muster_future *future);
 void                  future_break(struct muster_future *future, muster_err code,
                                    const char *detail);
 void                  future_release(struct muster_future *future);     /* one reference */
+/* completed.c: it has ended; or it will be freed. */
+void                  future_follow(struct muster_future *future);
+void                  future_unfollow(struct muster_future *future);
 /* Hand its callbacks over; it has ended. */
 void                  future_post(struct muster_future *future);
 /* Wait for its end. */
@@ -94,6 +98,9 @@ muster_err            future_await(struct muster_future *future, uint64_t deadli
 void                  future_tail(struct buffer *out, struct slice log);
 
 /* Without the lock. */
+/* wait.c: the session of all of them; NULL: there are none.  INVALID: of several. */
+muster_err futures_session(struct muster_future *const *futures, size_t count,
+                           struct muster_session **session_out, struct muster_error *error);
 /* The result of one that has ended; see muster_future_result(). */
 muster_err future_take(struct muster_future *future, uint64_t deadline_ms,
                        struct muster_bytes *result_out, struct muster_error *error);

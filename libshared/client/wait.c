@@ -11,10 +11,9 @@
 
 /* ---- futures ---- */
 
-/* All of one session; NULL: of none. */
-static muster_err
-wait_session(struct muster_future *const *futures, size_t count,
-             struct muster_session **session_out, struct muster_error *error)
+muster_err
+futures_session(struct muster_future *const *futures, size_t count,
+                struct muster_session **session_out, struct muster_error *error)
 {
     *session_out = NULL;
     for (size_t i = 0; i < count; i++) {
@@ -53,7 +52,7 @@ muster_futures_wait(struct muster_future *const *futures, size_t count,
     uint64_t               deadline_ms = deadline_after(timeout_ms);
     struct muster_session *session;
     struct waiter          waiter;
-    muster_err             err = wait_session(futures, count, &session, error);
+    muster_err             err = futures_session(futures, count, &session, error);
 
     if (err || session == NULL)
         return err;
@@ -96,7 +95,7 @@ muster_futures_next(struct muster_future *const *futures, size_t count, bool *se
     struct muster_session *session;
     struct waiter          waiter;
     muster_err             found = MUSTER_ERR_CLOSED;
-    muster_err             err = wait_session(futures, count, &session, error);
+    muster_err             err = futures_session(futures, count, &session, error);
     size_t                 index = 0;
 
     if (err)

@@ -78,11 +78,24 @@ MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_futures_wait(struct muster_future *const *futures, size_t count,
                     enum muster_wait_for wait_for, uint32_t timeout_ms, bool *done_out,
                     struct muster_error *error);
-/* as_completed: the next that has ended and is not marked in `seen` (which it marks);
- * CLOSED when all are seen, TIMEOUT. */
+/* as_completed for a few: the next that has ended and is not marked in `seen` (which it
+ * marks); CLOSED when all are seen, TIMEOUT.  It looks at all of them each time. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_futures_next(struct muster_future *const *futures, size_t count, bool *seen,
                     uint32_t timeout_ms, size_t *index_out, struct muster_error *error);
+/* as_completed for any number, at the same cost for each: in the order in which they end.
+ * The array is not needed afterwards; a future that is freed meanwhile does not come.  One
+ * thread at a time.  INVALID: futures of several sessions. */
+struct muster_completed;
+MUSTER_API MUSTER_MUST_CHECK muster_err
+muster_completed_open(struct muster_future *const *futures, size_t count,
+                      struct muster_completed **completed_out, struct muster_error *error);
+/* CLOSED: all came.  TIMEOUT. */
+MUSTER_API MUSTER_MUST_CHECK muster_err
+muster_completed_next(struct muster_completed *completed, uint32_t timeout_ms, size_t *index_out,
+                      struct muster_error *error);
+/* Before its session is closed. */
+MUSTER_API void muster_completed_close(struct muster_completed *completed);
 
 #ifdef __cplusplus
 }

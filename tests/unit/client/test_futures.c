@@ -448,6 +448,53 @@ interrupt_between(void **state)
     scene_close(&scene);
 }
 
+/* ---- as_completed ---- */
+
+/* Each once, at the same cost: looking at all of them each time takes far longer. */
+static void
+many_completed(void **state)
+{
+    enum { MANY = 20000 };
+    struct scene             scene = scene_open();
+    struct muster_future   **futures = calloc(MANY, sizeof(struct muster_future *));
+    struct muster_completed *completed = NULL;
+    uint64_t                 began_ms;
+    size_t                   index = 0;
+
+    (void)state;
+    atomic_store(&shop.closed_shop, 1);
+    for (size_t i = 0; i < MANY; i++)
+        futures[i] = scene_call(&scene, "a");
+    assert_int_equal(muster_completed_open(futures, MANY, &completed, &scene.error), MUSTER_OK);
+    assert_int_equal(muster_completed_next(completed, 10, &index, &scene.error),
+                     MUSTER_ERR_TIMEOUT);
+    muster_future_free(futures[7]);
+    futures[7] = NULL;
+    atomic_store(&shop.closed_shop, 0);
+    began_ms = clock_now_ms();
+    for (size_t i = 0; i < MANY - 1; i++) {
+        assert_int_equal(muster_completed_next(completed, CALL_MS, &index, &scene.error), 0);
+        assert_true(futures[index] != NULL && muster_future_done(futures[index]));
+        muster_future_free(futures[index]);
+        futures[index] = NULL;
+    }
+    assert_int_equal(muster_completed_next(completed, CALL_MS, &index, &scene.error),
+                     MUSTER_ERR_CLOSED);
+    assert_in_range(clock_now_ms() - began_ms, 0, 3000);
+    muster_completed_close(completed);
+    futures[0] = scene_call(&scene, "a");
+    assert_int_equal(muster_future_wait(futures[0], CALL_MS, &scene.error), MUSTER_OK);
+    assert_int_equal(muster_completed_open(futures, 1, &completed, &scene.error), MUSTER_OK);
+    assert_int_equal(muster_completed_next(completed, 0, &index, &scene.error), MUSTER_OK);
+    muster_completed_close(completed);
+    assert_int_equal(muster_completed_open(NULL, 0, &completed, &scene.error), MUSTER_OK);
+    assert_int_equal(muster_completed_next(completed, 0, &index, &scene.error), MUSTER_ERR_CLOSED);
+    muster_completed_close(completed);
+    muster_future_free(futures[0]);
+    free(futures);
+    scene_close(&scene);
+}
+
 /* ---- join and callbacks ---- */
 
 static void
@@ -543,7 +590,7 @@ main(void)
         cmocka_unit_test(forgotten_job), cmocka_unit_test(ended_job), cmocka_unit_test(open_late),
         cmocka_unit_test(same_task), cmocka_unit_test(bounded), cmocka_unit_test(start_again),
         cmocka_unit_test(unknown_function), cmocka_unit_test(interrupt_between),
-        cmocka_unit_test(join_after_callbacks),
+        cmocka_unit_test(join_after_callbacks), cmocka_unit_test(many_completed),
     };
     int failed = STORIES("futures", cases, future_story);
 
