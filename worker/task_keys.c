@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "log.h"
 
 struct task_key {
@@ -38,25 +39,43 @@ task_keys_make(struct task_keys *keys, uint64_t task, const struct wire_token *t
     return MUSTER_OK;
 }
 
+/* Not synced: it has no business on a disk, and is gone soon. */
+static muster_err
+key_write_fd(const struct task_keys *keys, struct task_key *made, int fd,
+             struct muster_error *error)
+{
+    struct buffer text = { 0 };
+    struct stat   st = { 0 };
+    muster_err    err;
+
+    key_text_put(&text, made->key);
+    err = file_write_fd(fd, buffer_slice(&text), error);
+    auth_wipe(text.data, text.capacity);
+    buffer_free(&text);
+    if (!err && (fstat(fd, &st) < 0 || fchmod(fd, 0600) < 0 ||
+                 (keys->user->switches && fchown(fd, keys->user->uid, keys->user->gid) < 0)))
+        err = error_errno(error, MUSTER_ERR_IO, "give a key file to the task's user");
+    made->dev = st.st_dev;
+    made->ino = st.st_ino;
+    return err;
+}
+
 static muster_err
 key_write(const struct task_keys *keys, struct task_key *made, const char *path,
           struct muster_error *error)
 {
-    struct stat st = { 0 };
-    muster_err  err;
+    muster_err err;
+    int        fd;
 
     if (unlink(path) < 0 && errno != ENOENT)
         return error_errno(error, MUSTER_ERR_IO, "make room for %s", path);
-    err = key_file_save(path, made->key, error);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(error, MUSTER_ERR_IO, "create %s", path);
+    err = key_write_fd(keys, made, fd, error);
+    close(fd);
     if (err)
-        return err;
-    if (lstat(path, &st) < 0 ||
-        (keys->user->switches && lchown(path, keys->user->uid, keys->user->gid) < 0)) {
-        err = error_errno(error, MUSTER_ERR_IO, "give %s to the task's user", path);
         unlink(path);
-    }
-    made->dev = st.st_dev;
-    made->ino = st.st_ino;
     return err;
 }
 

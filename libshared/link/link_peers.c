@@ -207,7 +207,9 @@ link_peers_check_keys(struct link_server *server, bool all)
             error_set(&why, MUSTER_ERR_AUTH, "the key was revoked, or its task has ended");
         else if (auth_entry_admits(entry, peer->address, clock_unix_ms(), &why) == MUSTER_OK)
             continue;
-        link_zap_log(server->zap, peer->key, peer->address, why.detail);
+        /* That a task has ended is nothing to warn of. */
+        if (entry != NULL || !server->unlent)
+            link_zap_log(server->zap, peer->key, peer->address, why.detail);
         link_peers_cut(server, peer);
     }
 }

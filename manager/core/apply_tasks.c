@@ -226,7 +226,7 @@ check_task_ended(const struct core *core, const struct record_task_ended *it)
     const struct task *task = leased_find(core, it->job, it->index);
 
     return task != NULL && it->state >= TASK_SUCCEEDED && it->state < TASK_STATE_COUNT &&
-           it->kept < 4 && lent_may_end(core, task);
+           it->kept < 4 && (!task->keyed || lent_may_end(core, task));
 }
 
 void
@@ -254,7 +254,8 @@ check_task_again(const struct core *core, const struct record_task_again *it)
 {
     const struct task *task = leased_find(core, it->job, it->index);
 
-    if (task == NULL || task->stopping || it->why >= AGAIN_COUNT || !lent_may_end(core, task))
+    if (task == NULL || task->stopping || it->why >= AGAIN_COUNT ||
+        (task->keyed && !lent_may_end(core, task)))
         return false;
     if (it->why == AGAIN_FAILED)
         return task->failures + 1 < task->job->attempts_max;
