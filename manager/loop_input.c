@@ -55,6 +55,8 @@ loop_refuse(struct loop *loop, uint64_t now_ms, uint64_t peer, uint64_t request,
                                      .detail = slice_text(error->detail) } };
 
     effects_send(fx, admit_peer_session(loop->admit, peer), request, MSG_TYPE_ERROR, &m);
+    if (err == MUSTER_ERR_DENIED)
+        link_server_refused(loop->link, peer, error->detail);
     if (admit_is_bad(err) && admit_bad(loop->admit, peer)) {
         log_warn("cutting peer %llu: too many bad messages, the last: %s",
                  (unsigned long long)peer, error->detail);
@@ -135,7 +137,11 @@ loop_step(struct loop *loop, uint64_t now_ms, uint64_t peer, const struct wire_m
     err = wire_decode_any(message->type, message->body, &m);
     if (err)
         return error_set(error, err, "message 0x%02x does not follow the protocol", message->type);
-    if (message->type == MSG_TYPE_WORKER_JOIN) {
+    if (message->type == MSG_TYPE_HELLO) {
+        err = admit_check_hello(loop->admit, peer, &m.hello, error);
+        if (err)
+            return err;
+    } else if (message->type == MSG_TYPE_WORKER_JOIN) {
         err = admit_check_join(loop->admit, peer, &m.worker_join, error);
         if (err)
             return err;

@@ -310,6 +310,7 @@ machine_hello(const struct machine *machine, struct msg_hello *hello_out)
     assert(machine->state == MACHINE_GREETING);
     *hello_out = (struct msg_hello){ .version_min = PROTOCOL_VERSION_MIN,
                                      .version_max = PROTOCOL_VERSION,
+                                     .features = machine->config.roles,
                                      .session = machine->session,
                                      .secret = machine->config.secret,
                                      .software = slice_text(MUSTER_VERSION) };

@@ -67,6 +67,9 @@ bool        link_server_receive(struct link_server *server, struct link_peer *fr
 /* OK; BUSY when the peer is slow (keep the frame and try again later);
  * NOT_FOUND when the peer is gone. */
 muster_err  link_server_send(struct link_server *server, uint64_t peer, struct slice frame);
+/* Say in the log, where refused handshakes are, that this peer may not do what it wants:
+ * a few lines a second, however many are refused. */
+void        link_server_refused(struct link_server *server, uint64_t peer, const char *why);
 /* Cut a peer's connection (bad messages, revoked key).  What was sent before has
  * 100 ms to leave; nothing is received from it any more.  It is reported gone. */
 void        link_server_cut(struct link_server *server, uint64_t peer);

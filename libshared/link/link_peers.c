@@ -17,6 +17,7 @@
  */
 #include "link_server.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,14 +118,37 @@ static void
 connection_ended(struct link_server *server, int fd)
 {
     struct connection *connection = connection_at(server, fd);
+    int32_t            handshake = server->handshake_error;
 
+    server->handshake_error = 0;
     if (connection == NULL || !connection->open)
         return;
+    if (handshake != 0)
+        link_zap_log(server->zap, NULL, connection->address,
+                     handshake == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
+                         ? "it expects the key of another manager"
+                         : "its handshake is none of muster");
     if (connection->peer != NULL)
         peer_end(server, connection->peer);
     if (!connection->shut)
         server->open_count--;
     *connection = (struct connection){ .open = false };
+}
+
+/* For the log: of a connection that has said nothing yet, as far as it is still there. */
+static void
+address_of(int fd, char text[static INET6_ADDRSTRLEN])
+{
+    struct sockaddr_storage name = { 0 };
+    socklen_t               bytes = sizeof(name);
+
+    text[0] = '\0';
+    if (getpeername(fd, (struct sockaddr *)&name, &bytes) != 0)
+        return;
+    if (name.ss_family == AF_INET)
+        inet_ntop(AF_INET, &((struct sockaddr_in *)&name)->sin_addr, text, INET6_ADDRSTRLEN);
+    else if (name.ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&name)->sin6_addr, text, INET6_ADDRSTRLEN);
 }
 
 static void
@@ -136,6 +160,7 @@ connection_accepted(struct link_server *server, int fd)
               sizeof(*server->connections));
     connection_ended(server, fd);       /* never two at a time */
     server->connections[fd] = (struct connection){ .open = true, .since_ms = now_ms };
+    address_of(fd, server->connections[fd].address);
     server->open_count++;
     if (server->tick_due_ms == 0) {
         server->tick_due_ms = now_ms + TICK_MS;
@@ -172,6 +197,8 @@ link_peers_watch(struct link_server *server)
             connection_accepted(server, (int)event.value);
         else if (event.type == ZMQ_EVENT_DISCONNECTED)
             connection_ended(server, (int)event.value);
+        else if (event.type == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+            server->handshake_error = (int32_t)event.value;
     }
     while (server->open_count > server->connections_max + STRANGERS_MAX && shed_one(server))
         continue;

@@ -129,6 +129,15 @@ link_server_send(struct link_server *server, uint64_t number, struct slice frame
 }
 
 void
+link_server_refused(struct link_server *server, uint64_t peer, const char *why)
+{
+    const struct peer *refused = map_get(&server->by_number, peer);
+
+    if (refused != NULL)
+        link_zap_log(server->zap, refused->key, refused->address, why);
+}
+
+void
 link_server_cut(struct link_server *server, uint64_t number)
 {
     struct peer *peer = map_get(&server->by_number, number);
@@ -311,8 +320,9 @@ server_open(struct link_server *server, const struct link_server_config *config,
         err = server_options(server, error);
     if (!err)
         err = link_monitor_open(server->context, server->router,
-                                ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED, &server->monitor,
-                                error);
+                                ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED |
+                                    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL,
+                                &server->monitor, error);
     if (!err)
         err = link_waker_watch(&server->waker, server->router, LINK_WAKER_SOCKET, error);
     if (!err)

@@ -2,6 +2,7 @@
 #ifndef LINK_SERVER_H
 #define LINK_SERVER_H
 
+#include <netinet/in.h>
 #include <zmq.h>
 
 #include "link_socket.h"
@@ -28,6 +29,7 @@ struct connection {
     bool         shut;         /* by us; its end will be announced */
     uint64_t     since_ms;
     struct peer *peer;         /* NULL until its first frame */
+    char         address[INET6_ADDRSTRLEN];    /* "" = local, or gone when we looked */
 };
 
 struct link_server {
@@ -52,6 +54,8 @@ struct link_server {
     struct list        ending;
     uint64_t           peers_met;
     uint64_t           tick_due_ms;
+    int32_t            handshake_error;    /* of the connection whose end is told next: libzmq's
+                                            * only I/O thread says both in one go */
     bool               unlent;         /* a key with connections was taken back */
     uint64_t          *gone;
     uint32_t           gone_first, gone_count, gone_capacity;

@@ -17,6 +17,7 @@
 enum {
     ZAP_PART_BYTES_MAX = 256,
     LOG_LINES_BURST    = 10,
+    REVOKED_MAX        = 100000,   /* then those that were revoked first are forgotten, all */
     LOG_REFILL_MS      = 1000,
 };
 
@@ -35,6 +36,7 @@ struct link_zap {
     struct auth_table       *table;
     struct auth_lent        *lent;         /* beside it: the table goes first */
     struct map               live;         /* first 8 bytes of a key -> connections */
+    struct map               revoked;      /* the same of keys that were in a table before */
     uint32_t                 connections;
     uint8_t                  stranger[KEY_BYTES];
     uint64_t                 log_refilled_ms;
@@ -82,9 +84,11 @@ zap_decide(const struct link_zap *zap, const uint8_t key[KEY_BYTES], const char 
     uint32_t                 most;
     muster_err               err;
 
+    if (entry == NULL && map_get(&zap->revoked, live_key(key)) != NULL)
+        return error_set(error, MUSTER_ERR_AUTH, "the key was revoked");
     if (entry == NULL)
         return error_set(error, MUSTER_ERR_AUTH,
-                         "the key is unknown, was revoked, or its task has ended");
+                         "the key is unknown here, or that of a task that has ended");
     err = auth_entry_admits(entry, address, clock_unix_ms(), error);
     if (err)
         return err;
@@ -165,6 +169,22 @@ link_zap_unlend(struct link_zap *zap, const uint8_t key[KEY_BYTES])
     return live;
 }
 
+/* With the mutex held: what the table before has and this one has not was revoked. */
+static void
+note_revoked(struct link_zap *zap, const struct auth_table *before)
+{
+    if (zap->revoked.count > REVOKED_MAX) {
+        map_free(&zap->revoked);
+        zap->revoked = (struct map){ 0 };
+    }
+    for (uint32_t at = 0; at < auth_table_count(before); at++) {
+        const uint8_t *key = auth_table_at(before, at)->key;
+
+        if (auth_table_find(zap->table, key) == NULL)
+            map_put(&zap->revoked, live_key(key), zap);
+    }
+}
+
 void
 link_zap_set_table(struct link_zap *zap, struct auth_table *table)
 {
@@ -173,6 +193,7 @@ link_zap_set_table(struct link_zap *zap, struct auth_table *table)
     pthread_mutex_lock(&zap->mutex);
     before = zap->table;
     zap->table = table;
+    note_revoked(zap, before);
     auth_lent_refresh(zap->lent, table);
     pthread_mutex_unlock(&zap->mutex);
     auth_table_free(before);
@@ -222,7 +243,8 @@ link_zap_log(struct link_zap *zap, const uint8_t key[KEY_BYTES], const char *add
         return;
     if (suppressed > 0)
         log_warn("%ju more refusals were not logged", (uintmax_t)suppressed);
-    log_warn("refused key=%s address=%s: %s", auth_key_fingerprint(fingerprint, key),
+    log_warn("refused key=%s address=%s: %s",
+             key != NULL ? auth_key_fingerprint(fingerprint, key) : "unread",
              address[0] != '\0' ? address : "local", why);
 }
 
@@ -397,6 +419,7 @@ link_zap_free(struct link_zap *zap)
     link_socket_close(zap->socket);
     auth_table_free(zap->table);
     auth_lent_free(zap->lent);
+    map_free(&zap->revoked);
     map_free(&zap->live);
     pthread_mutex_destroy(&zap->mutex);
     free(zap);

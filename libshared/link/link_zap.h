@@ -44,7 +44,8 @@ muster_err link_zap_enter(struct link_zap *zap, const uint8_t key[KEY_BYTES], co
 void       link_zap_leave(struct link_zap *zap, const uint8_t key[KEY_BYTES]);
 
 void link_zap_count(const struct link_zap *zap, uint64_t *admitted_out, uint64_t *refused_out);
-/* One line about a refusal, if the budget for such lines allows it. */
+/* One line about a refusal, if the budget for such lines allows it.  `key` NULL: it was
+ * refused before it could tell one. */
 void link_zap_log(struct link_zap *zap, const uint8_t key[KEY_BYTES], const char *address,
                   const char *why);
 

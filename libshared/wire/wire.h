@@ -26,6 +26,7 @@ enum {
     FROM_CLIENT  = 1u << ROLE_CLIENT,
     FROM_ADMIN   = 1u << ROLE_ADMIN,
     FROM_ANY     = FROM_WORKER | FROM_CLIENT | FROM_ADMIN,
+    FEATURE_ROLES = 0xff,          /* of HELLO's features: roles that the sender can be */
 };
 
 /* Numbers that travel: never reuse one. */

@@ -440,6 +440,30 @@ queue_denied(const struct peer *peer, struct slice queue, struct muster_error *e
 }
 
 muster_err
+admit_check_hello(const struct admit *admit, uint64_t number, const struct msg_hello *hello,
+                  struct muster_error *error)
+{
+    const struct peer *peer = peer_of(admit, number);
+    uint64_t           roles = hello->features & FEATURE_ROLES;
+    struct buffer      wanted = { 0 };
+
+    if (peer == NULL)
+        return error_set(error, MUSTER_ERR_NOT_FOUND, "the connection is not known");
+    if (roles == 0 || (roles & 1u << peer->role) != 0)
+        return MUSTER_OK;
+    for (unsigned role = ROLE_WORKER; role < ROLE_COUNT; role++) {
+        if ((roles & 1u << role) != 0)
+            buffer_printf(&wanted, "%s%s", wanted.bytes > 0 ? " or " : "",
+                          wire_role_name((enum wire_role)role));
+    }
+    error_set(error, MUSTER_ERR_DENIED,
+              "the key of %s has role %s; this program needs one of role %s", peer->account->user,
+              wire_role_name(peer->role), buffer_text(&wanted));
+    buffer_free(&wanted);
+    return MUSTER_ERR_DENIED;
+}
+
+muster_err
 admit_check_join(const struct admit *admit, uint64_t number, const struct msg_worker_join *join,
                  struct muster_error *error)
 {

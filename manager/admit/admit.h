@@ -91,6 +91,9 @@ uint32_t   admit_retry_ms(const struct admit *admit, uint64_t peer);
 /* What it sent just now made so much work (core_work).  Its user owes it, also
  * when the connection is gone. */
 void       admit_work(struct admit *admit, uint64_t peer, uint64_t work);
+/* Is its key's role one that the program can be?  DENIED names both. */
+muster_err admit_check_hello(const struct admit *admit, uint64_t peer,
+                             const struct msg_hello *hello, struct muster_error *error);
 /* May its key serve all queues of this JOIN?  None named means "default".
  * Errors: DENIED (names the queue and what is allowed). */
 muster_err admit_check_join(const struct admit *admit, uint64_t peer,

@@ -6,22 +6,42 @@ manager
 worker one --cpus 1
 check "a good key" timeout 10 muster run -- true
 
-story "a key of another manager"
+# logged TEXT: the manager's log has it.
+logged() {
+    eventually 5 "the manager's log says: $1" grep -qF -e "$1" "$tmp/manager.log"
+}
+
+# Each kind in its own words.
+refusals=("it expects the key of another manager" "the key is unknown here" "the key was revoked"
+    "has role worker; this program needs one of role client or admin")
+not_logged_yet() {
+    local text
+    for text in "$@"; do
+        ! grep -qF -e "$text" "$tmp/manager.log" || fail "the log says already: $text"
+    done
+}
+
+story "AuthenticationError: a wrong manager is told within 10 s, and in the manager's log"
+not_logged_yet "${refusals[@]}"
 check "another house" muster key init "$tmp/other" >/dev/null
-status_of 68 timeout 15 muster --authkey-file "$tmp/other/client.authkey" jobs
+status_of 68 timeout 10 muster --authkey-file "$tmp/other/client.authkey" jobs
 contains "says so" "$err" "key"
+logged "address=127.0.0.1: ${refusals[0]}"
+not_logged_yet "${refusals[@]:1}"
 
 abroad_refused() {
     MUSTER_AUTHKEY_FILE=$dir/abroad.authkey muster jobs
     [ $? = 77 ]
 }
 
-story "a key that the manager does not know (yet)"
+story "AuthenticationError: a wrong key (one that the manager does not know yet)"
 check "add" muster key add "$dir" --role client --name guest >/dev/null
-status_of 77 timeout 15 muster --authkey-file "$dir/guest.authkey" jobs
+status_of 77 timeout 10 muster --authkey-file "$dir/guest.authkey" jobs
 contains "what to do" "$err" "muster key add"
+logged "${refusals[1]}"
+not_logged_yet "${refusals[@]:2}"
 
-story "a revoked key is refused, and its live session ends within a second"
+story "AuthenticationError: a revoked key is refused, and its live session ends within a second"
 kill -HUP "${pid_of[manager]}"
 guest() { MUSTER_AUTHKEY_FILE=$dir/guest.authkey muster "$@"; }
 eventually 5 "it is admitted" guest jobs
@@ -35,18 +55,23 @@ stopped=0
 wait "${pid_of[guest]}" || stopped=$?
 unset "pid_of[guest]"
 [ "$stopped" != 0 ] || fail "a revoked session ended with status 0"
-status_of 77 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/guest.authkey" muster jobs
+status_of 77 timeout 10 env MUSTER_AUTHKEY_FILE="$dir/guest.authkey" muster jobs
+logged "${refusals[2]}"
+not_logged_yet "${refusals[3]}"
 
 story "its job stays until someone who may cancels it"
 job=$(MUSTER_AUTHKEY_FILE=$dir/admin.authkey muster jobs --all -q | head -n 1)
 status_of 66 muster cancel "$job"
 check "an admin may" admin cancel "$job"
 
-story "a role that may not: a worker's key submits, a client's key drains"
-status_of 67 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster submit -- true
-status_of 125 timeout 15 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster run -- true
+story "AuthenticationError: a wrong role: a worker's key submits, a client's key drains"
+status_of 67 timeout 10 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster submit -- true
+contains "which is needed" "$err" "${refusals[3]}"
+logged "${refusals[3]}"
+status_of 125 timeout 10 env MUSTER_AUTHKEY_FILE="$dir/worker.authkey" muster run -- true
 status_of 67 muster shutdown
-status_of 67 timeout 15 muster-worker --connect "$address" --authkey-file "$dir/client.authkey" --spool "$tmp/sp"
+logged "the key of client has role client, which may not send SHUTDOWN"
+status_of 67 timeout 10 muster-worker --connect "$address" --authkey-file "$dir/client.authkey" --spool "$tmp/sp"
 
 story "options of a key: one queue, one network; an unknown one is refused"
 check "add" muster key add "$dir" --role worker --name narrow --options queues=gpu >/dev/null

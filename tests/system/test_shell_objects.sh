@@ -350,4 +350,4 @@ status_of 2 muster queue put '' x
 contains "no name" "$err" "is no name"
 status_of 69 muster --connect tcp://127.0.0.1:1 queue list
 status_of 67 muster --authkey-file "$dir/worker.authkey" lock l -- true
-contains "which key" "$err" "a worker's key"
+contains "which key" "$err" "has role worker"

@@ -90,6 +90,7 @@ agent_say_hello(struct agent *agent, struct agent_actions *actions)
     struct msg_hello m = {
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION,
+        .features = FROM_WORKER,
         .session = agent->session,
         .secret = agent->secret,
         .software = slice_text(agent->config.software),

@@ -112,6 +112,39 @@ test_every_type(void **state)
     admit_free(admit);
 }
 
+struct hello_case {
+    const char *story;
+    uint64_t    peer, features;
+    muster_err  err;
+    const char *word;
+};
+
+static const struct hello_case hellos[] = {
+    { "whatever its key is", 1, 0, MUSTER_OK, NULL },
+    { "a worker", 1, FROM_WORKER, MUSTER_OK, NULL },
+    { "an admin where a client would do", 3, FROM_CLIENT | FROM_ADMIN, MUSTER_OK, NULL },
+    { "a worker's key in a client", 1, FROM_CLIENT | FROM_ADMIN, MUSTER_ERR_DENIED,
+      "has role worker; this program needs one of role client or admin" },
+    { "a client's key in a worker", 2, FROM_WORKER, MUSTER_ERR_DENIED,
+      "has role client; this program needs one of role worker" },
+    { "features of later versions are not roles", 2, 1u << 8, MUSTER_OK, NULL },
+    { "a peer that nobody knows", 9, FROM_CLIENT, MUSTER_ERR_NOT_FOUND, NULL },
+};
+
+static void
+test_hello(void **state)
+{
+    const struct hello_case *c = *state;
+    struct admit            *admit = admit_made(0, 0);
+    struct msg_hello         hello = { .features = c->features };
+    struct muster_error      error = { 0 };
+
+    assert_int_equal(admit_check_hello(admit, c->peer, &hello, &error), c->err);
+    if (c->word != NULL && strstr(error.detail, c->word) == NULL)
+        fail_msg("\"%s\" does not say %s", error.detail, c->word);
+    admit_free(admit);
+}
+
 struct join_case {
     const char *story;
     uint64_t    peer;
@@ -370,6 +403,7 @@ main(void)
     int failed;
 
     failed = STORIES("who may send what", types, test_type);
+    failed += STORIES("whose program it is", hellos, test_hello);
     failed += STORIES("which queues a worker may serve", joins, test_join);
     failed += STORIES("how much at once", budgets, test_budget);
     failed += STORIES("how much work", works, test_work);
