@@ -374,15 +374,16 @@ why_busy(struct why *why, struct class *class, struct worker *worker)
                 worker->name);
 }
 
+/* `held`: by something of its own, so that it is not the workers that it waits for. */
 static void
-why_workers(struct why *why, struct class *class)
+why_workers(struct why *why, struct class *class, bool held)
 {
     struct core *core = why->core;
     char         names[256];
 
     if (why_impossible(why, class))
         return;
-    for (struct list *at = core->workers.next; at != &core->workers; at = at->next) {
+    for (struct list *at = core->workers.next; !held && at != &core->workers; at = at->next) {
         struct worker *worker = CONTAINER(at, struct worker, all);
 
         if (worker_known(worker))
@@ -429,20 +430,36 @@ why_limits(struct why *why, const struct job *job)
         why_add(why, WHY_RUNNING_MAX, "at most %u of it run at once", job->running_max);
 }
 
+/* A reason that begins with the state says it all. */
+static void
+why_ended(struct why *why, const struct job *job)
+{
+    const char *state = wire_job_state_name(job->state);
+
+    if (job->reason == NULL)
+        why_add(why, WHY_FINISHED, "it has ended: %s", state);
+    else if (strncmp(job->reason, state, strlen(state)) == 0)
+        why_add(why, WHY_FINISHED, "it has ended: %s", job->reason);
+    else
+        why_add(why, WHY_FINISHED, "it has ended: %s: %s", state, job->reason);
+}
+
 static void
 why_job(struct why *why, const struct job *job)
 {
+    bool held;
+
     if (job_ended(job)) {
-        why_add(why, WHY_FINISHED, "it has ended: %s%s%s", wire_job_state_name(job->state),
-                job->reason != NULL ? ": " : "", job->reason != NULL ? job->reason : "");
+        why_ended(why, job);
         return;
     }
     why_after(why, job);
     why_limits(why, job);
+    held = why->count > 0;
     if (job->running > 0)
         why_add(why, WHY_RUNNING, "%u of its tasks are leased to workers", job->running);
     if (job_ready_count(job) > 0) {
-        why_workers(why, job->class);
+        why_workers(why, job->class, held);
     } else if (job->active != NULL && job->active->live_count > job->running) {
         why_add(why, WHY_DELAY, "%u tasks failed and wait for their next attempt",
                 job->active->live_count - job->running);
@@ -474,7 +491,7 @@ why_task(struct why *why, const struct job *job, uint32_t index)
     } else {
         why_after(why, job);
         why_limits(why, job);
-        why_workers(why, job->class);
+        why_workers(why, job->class, why->count > 0);
     }
 }
 
