@@ -226,6 +226,7 @@ struct call {
     struct muster_pool  *pool;
     struct muster_named *named;
     uint32_t             timeout_ms;
+    bool                 whole;        /* every call that was made has ended */
     struct muster_error  error;
 };
 
@@ -261,6 +262,12 @@ call_open(struct call *call, const struct call_settings *wanted)
 static void
 call_close(struct call *call, const struct call_settings *wanted)
 {
+    struct muster_error ignored;
+
+    /* So its job ends as its calls did.  Otherwise it is cancelled, with what still runs;
+     * so it is, too, when closing fails. */
+    if (call->whole && muster_pool_close(call->pool, CLI_CALL_MS, &ignored) != MUSTER_OK)
+        call->whole = false;
     muster_pool_free(call->pool);
     call_named_free(call->named, wanted->named.count);
 }
@@ -343,6 +350,7 @@ call_run(struct cli *cli, void *settings, struct operands *operands)
         call_print(cli, operands->items[0], &result);
         muster_bytes_free(&result);
     }
+    call.whole = status == EXIT_DONE || call.error.code == MUSTER_ERR_REMOTE;
     call_close(&call, wanted);
     buffer_free(&argument);
     return status;
@@ -435,8 +443,10 @@ map_collect(struct call *call, struct muster_imap *imap, const struct map_source
         struct muster_imap_result result = { 0 };
         muster_err err = muster_imap_next(imap, call->timeout_ms, &result, &call->error);
 
-        if (err == MUSTER_ERR_CLOSED)
+        if (err == MUSTER_ERR_CLOSED) {
+            call->whole = true;
             break;
+        }
         if (err == MUSTER_ERR_REMOTE || err == MUSTER_ERR_CANCELED) {
             failed++;
             map_failed(call, result.index + 1, call->error.detail);

@@ -40,6 +40,7 @@ status_of 2 muster functions more
 story "call: words, bytes, large ones, named values"
 status_of 0 muster call square 12
 equal "result" "$out" 144
+eventually 10 "its job ends as it did" job_is last succeeded
 status_of 0 muster call test.echo-1 ''
 equal "an empty word" "$out" ""
 head -c 60000 /dev/urandom >"$tmp/bytes"
@@ -74,6 +75,7 @@ eventually 10 "its call was cancelled" bash -c 'muster workers --json | jq -e ".
 story "map: words and lines, in order"
 status_of 0 muster map square ::: 3 2 1
 equal "words" "$out" $'9\n4\n1'
+eventually 10 "its job ends as they did" job_is last succeeded
 seq 20000 | muster map square >"$tmp/squares"
 check "lines" cmp "$tmp/squares" <(seq 20000 | awk '{ printf "%d\n", $1 * $1 }')
 status_of 0 muster map --unordered --each-line <(seq 1000) square
