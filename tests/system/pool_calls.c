@@ -153,6 +153,95 @@ map_times_out(void)
     muster_pool_free(pool);
 }
 
+struct map_heard {
+    _Atomic int count;
+    bool        ready;
+};
+
+static void
+hear_map(void *context, struct muster_map *map)
+{
+    struct map_heard *heard = context;
+
+    heard->ready = muster_map_ready(map);
+    heard->count++;
+}
+
+static void
+map_async(void)
+{
+    struct muster_pool   *pool = new_pool(0);
+    const char           *dir = folder(), *names[] = { "a", "b", "c" };
+    struct muster_item_in items[3];
+    char                  texts[3][600];
+    struct map_heard      heard = { 0 };
+    struct muster_map    *map_handle = NULL;
+    struct muster_bytes  *results = NULL;
+    bool                  good = false;
+
+    for (int i = 0; i < 3; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "%s r%s", in_folder(dir, names[i]), names[i]);
+        items[i] = (struct muster_item_in){ texts[i], strlen(texts[i]) };
+    }
+    OK(muster_pool_map_async(pool, "pool.gate", items, 3, WAIT_MS, hear_map, &heard, &map_handle,
+                             &error));
+    touch(in_folder(dir, "c"));
+    touch(in_folder(dir, "a"));
+    GIVES(MUSTER_ERR_TIMEOUT, muster_map_wait(map_handle, 100, &error));
+    GIVES(MUSTER_ERR_TIMEOUT, muster_map_results(map_handle, 100, &results, &error));
+    GIVES(MUSTER_ERR_STATE, muster_map_successful(map_handle, &good, &error));
+    CHECK(!muster_map_ready(map_handle) && heard.count == 0);
+    touch(in_folder(dir, "b"));
+    OK(muster_map_results(map_handle, WAIT_MS, &results, &error));
+    for (int i = 0; i < 3; i++)
+        CHECK(((const char *)results[i].data)[1] == *names[i]);      /* in input order */
+    muster_list_free(results, 3);
+    CHECK(muster_map_ready(map_handle));
+    OK(muster_map_successful(map_handle, &good, &error));
+    CHECK(good);
+    EVENTUALLY(heard.count == 1);
+    CHECK(heard.ready);
+    muster_map_free(map_handle);
+    muster_pool_free(pool);
+}
+
+static void
+free_map(void *context, struct muster_map *map)
+{
+    muster_map_free(map);
+    (*(_Atomic int *)context)++;
+}
+
+static void
+map_async_fails(void)
+{
+    struct muster_pool         *pool = new_pool(0);
+    const struct muster_item_in items[] = { { "1", 1 }, { "23", 2 }, { "13", 2 }, { "4", 1 } };
+    struct muster_map          *map_handle = NULL;
+    struct muster_bytes        *results = NULL;
+    _Atomic int                 freed = 0;
+    bool                        good = true;
+
+    OK(muster_pool_map_async(pool, "pool.picky", items, 4, WAIT_MS, NULL, NULL, &map_handle,
+                             &error));
+    GIVES(MUSTER_ERR_REMOTE, muster_map_results(map_handle, WAIT_MS, &results, &error));
+    CHECK(strstr(error.detail, "23 ends with 3") != NULL && results == NULL);
+    OK(muster_map_successful(map_handle, &good, &error));
+    CHECK(!good);
+    muster_map_free(map_handle);
+    GIVES(MUSTER_ERR_NOT_FOUND, muster_pool_map_async(pool, "no.such", items, 4, WAIT_MS, NULL,
+                                                      NULL, &map_handle, &error));
+    for (int i = 0; i < 20; i++)
+        OK(muster_pool_map_async(pool, "square", items, 4, WAIT_MS, free_map, (void *)&freed,
+                                 &map_handle, &error));
+    EVENTUALLY(freed == 20);
+    OK(muster_pool_map_async(pool, "square", items, 0, WAIT_MS, free_map, (void *)&freed,
+                             &map_handle, &error));
+    CHECK(muster_map_ready(map_handle));
+    muster_map_free(map_handle);
+    muster_pool_free(pool);
+}
+
 /* ---- imap ---- */
 
 static void
@@ -393,6 +482,10 @@ const struct test_case pool_cases[] = {
     { "map", "Pool.map, starmap: results in input order", map },
     { "map-fails", "Pool.map: the first failure by order, after all have ended", map_fails },
     { "map-times-out", "Pool.map: after a time-out what has not run is cancelled", map_times_out },
+    { "map-async", "Pool.map_async: results in input order; one callback when all have ended",
+      map_async },
+    { "map-async-fails", "Pool.map_async: the first failure by order; the callback may free it",
+      map_async_fails },
     { "imap", "Pool.imap: in input order, lazy and bounded in memory", imap },
     { "imap-unordered", "Pool.imap_unordered: in completion order", imap_unordered },
     { "imap-fails", "Pool.imap: a failure is told with its index, the next comes all the same",

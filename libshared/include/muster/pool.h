@@ -59,6 +59,34 @@ muster_pool_map(struct muster_pool *pool, const char *function,
                 const struct muster_item_in *items, size_t count, uint32_t timeout_ms,
                 struct muster_bytes **results_out, struct muster_error *error);
 
+/* ---- map_async: all items are fed at once, their results asked for later ----
+ * Memory here is in proportion to the items; `timeout_ms` is for feeding them.  Errors as of
+ * muster_pool_submit(); what was fed before one is cancelled.  `callback` (may be NULL) comes
+ * once, when all calls have ended, whether or not they failed; of no items it never comes.
+ * It may free the map. */
+struct muster_map;
+typedef void muster_map_callback(void *context, struct muster_map *map);
+MUSTER_API MUSTER_MUST_CHECK muster_err
+muster_pool_map_async(struct muster_pool *pool, const char *function,
+                      const struct muster_item_in *items, size_t count, uint32_t timeout_ms,
+                      muster_map_callback *callback, void *context, struct muster_map **map_out,
+                      struct muster_error *error);
+/* Have all ended?  No request. */
+MUSTER_API bool muster_map_ready(const struct muster_map *map);
+/* Until all have ended.  TIMEOUT. */
+MUSTER_API MUSTER_MUST_CHECK muster_err
+muster_map_wait(struct muster_map *map, uint32_t timeout_ms, struct muster_error *error);
+/* STATE: not all have ended. */
+MUSTER_API MUSTER_MUST_CHECK muster_err
+muster_map_successful(const struct muster_map *map, bool *successful_out,
+                      struct muster_error *error);
+/* As of muster_pool_map(), as often as one likes; TIMEOUT cancels nothing. */
+MUSTER_API MUSTER_MUST_CHECK muster_err
+muster_map_results(struct muster_map *map, uint32_t timeout_ms, struct muster_bytes **results_out,
+                   struct muster_error *error);
+/* Calls that have not ended go on.  NULL is allowed. */
+MUSTER_API void muster_map_free(struct muster_map *map);
+
 /* ---- imap, imap_unordered: any number of items, bounded memory ----
  * `next` gives the items as they are wanted: OK, CLOSED at the end, or an error that
  * ends it; it is called on the thread that calls muster_imap_next(), and what it gives is
