@@ -133,14 +133,16 @@ equal "as JSON" "$(muster workers --json | jq -c '.[] | select(.name == "w1").fu
 equal "of a worker without" "$(muster workers --json | jq -c '.[] | select(.name == "plain").functions')" "[]"
 stop w1
 
-story "children make room for new ones after so many calls"
+story "Pool(maxtasksperchild): children are recycled after so many calls"
 worker w2 --cpus 1 --module "$module" --max-tasks-per-child 10
 call who < <(seq 1 100)
 equal "pids" "$(column 4 | cut -d ' ' -f 1 | sort -u | wc -l)" 10
 equal "calls in each" "$(column 4 | awk '{ print $4 }' | sort -n | uniq -c | awk '{ print $1 }' | sort -u)" 10
+read -r pid starts hooked _ <<<"$(column 4 | tail -n 1)"
+equal "forkserver is the default: the hooks ran once, in the child" "$starts $hooked" "1 $pid"
 stop w2
 
-story "start methods: where the start hooks ran"
+story "start methods forkserver, fork, spawn: where the initializers ran; an unknown one is refused when the worker starts"
 for method in forkserver fork spawn; do
     worker "w-$method" --cpus 1 --module "$module" --start-method "$method"
     call who < <(seq 1 5)
@@ -278,7 +280,7 @@ stop w3
 equal "it ends as asked" "$stopped" 0
 stop plain
 
-story "a program serves functions of its own, and its worker ends with it"
+story "run overridden in a subclass: a program serves functions of its own, and its worker ends with it"
 export MUSTER_AUTHKEY_FILE=$dir/worker.authkey
 start server server 3 --name served --cpus 2 --spool "$tmp/spool-served"
 eventually 20 "it has joined" grep -q 'joined ' "$tmp/server.log"

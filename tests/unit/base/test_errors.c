@@ -38,6 +38,48 @@ test_error(void **state)
         assert_true(strlen(muster_err_advice((muster_err)row->number)) > 0);
 }
 
+/* What Python raises, and what is given here. */
+static const struct python_case {
+    const char *story;
+    muster_err  code;
+} python_cases[] = {
+    { "InvalidStateError",     MUSTER_ERR_STATE },
+    { "AuthenticationError",   MUSTER_ERR_AUTH },
+    { "BufferTooShort",        MUSTER_ERR_TOO_SHORT },
+    { "TimeoutError",          MUSTER_ERR_TIMEOUT },
+    { "Empty",                 MUSTER_ERR_EMPTY },
+    { "Full",                  MUSTER_ERR_FULL },
+    { "ShutDown",              MUSTER_ERR_CLOSED },
+    { "BrokenBarrierError",    MUSTER_ERR_BROKEN_BARRIER },
+    { "RemoteError",           MUSTER_ERR_REMOTE },
+    { "CancelledError",        MUSTER_ERR_CANCELED },
+    { "BrokenExecutor",        MUSTER_ERR_BROKEN_POOL },
+    { "EOFError",              MUSTER_ERR_END },
+    { "IndexError",            MUSTER_ERR_RANGE },
+    { "KeyError",              MUSTER_ERR_NO_KEY },
+    { "TypeError",             MUSTER_ERR_TYPE },
+};
+
+static void
+test_python(void **state)
+{
+    const struct python_case *row = *state;
+
+    for (unsigned number = 0; number < MUSTER_ERR_COUNT; number++) {
+        muster_err other = (muster_err)number;
+
+        if (other == row->code)
+            continue;
+        assert_string_not_equal(muster_err_name(other), muster_err_name(row->code));
+        assert_string_not_equal(muster_err_text(other), muster_err_text(row->code));
+        assert_string_not_equal(muster_err_advice(other), muster_err_advice(row->code));
+    }
+    for (size_t i = 0; i < sizeof(python_cases) / sizeof(python_cases[0]); i++)
+        assert_true(&python_cases[i] == row || python_cases[i].code != row->code);
+    assert_true(strlen(muster_err_text(row->code)) > 0);
+    assert_true(strlen(muster_err_advice(row->code)) > 0);
+}
+
 struct detail_case {
     const char *story;
     const char *given;
@@ -139,6 +181,8 @@ main(void)
     };
 
     return STORIES("errors", error_cases, test_error)
+           + STORIES("one distinct code each, with text and what to do next", python_cases,
+                     test_python)
            + STORIES("details", detail_cases, test_detail)
            + STORIES("errno", errno_cases, test_errno)
            + cmocka_run_group_tests_name("long details", tests, NULL, NULL);
