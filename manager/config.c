@@ -46,7 +46,8 @@ static const struct setting config_table[] = {
     { "free-min", "SIZE", SETTING_SIZE, AT(free_bytes_min),
       "take no new work with less disk space free than this;\ndefault 64M", NULL },
     { "checkpoint", "SIZE", SETTING_SIZE, AT(log_bytes_max),
-      "checkpoint after so much log, or 16384 changed jobs\nand objects; bounds the time of a restart; default 16M", NULL },
+      "checkpoint after so much log, or 16384 changed jobs\n"
+      "and objects; bounds the time of a restart; default 16M", NULL },
     { "log-level", "LEVEL", SETTING_CHOICE, AT(log_level),
       "error, warn, info or debug; default info", config_levels },
     { "log-keep", "SIZE", SETTING_SIZE, AT(log_kept_bytes),

@@ -138,7 +138,7 @@ PURE_LIBC+='|malloc|calloc|realloc|free|qsort|qsort_r|bsearch|abort|__assert_fai
 PURE_LIBC+='|__(memcpy|memmove|memset|snprintf|vsnprintf)_chk|__stack_chk_fail'
 PURE_LIBC+='|__(asan|ubsan|tsan|sanitizer)_.*|_GLOBAL_OFFSET_TABLE_)$'
 # What of base is pure: the rest asks for the time, reads files or writes lines.
-PURE_BASE='(buffer|reader|writer|map|heap|idset|errors|parse)\.c\.o'
+PURE_BASE='(buffer|reader|writer|map|treap|siphash|heap|idset|errors|parse)\.c\.o'
 
 rule_purity() {
     local build=$1 library
