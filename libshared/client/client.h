@@ -237,6 +237,8 @@ struct muster_session {
     struct list         processes;       /* struct muster_process: started, not freed */
     struct objects      objects;
     struct callbacks    callbacks;
+    uint64_t            async_calls;     /* of queues: until their callbacks return */
+    uint64_t            async_bytes;     /* of items that are put so */
     struct drive        drive;
     bool                closing;
     uint64_t            close_by_ms;

@@ -38,6 +38,7 @@ struct batch {
     struct buffer        value;          /* of the request, while it is encoded */
     struct member       *members;
     uint32_t             count, capacity;
+    uint64_t             bytes;          /* of its items */
     struct muster_error  error;
     struct buffer        stale;          /* u64 ids that were not ours, in order */
 };
@@ -66,6 +67,34 @@ queue_async_close(struct muster_queue *queue)
     queue_unref(queue);
     pthread_mutex_unlock(&session->lock);
     handle_close(&handle);
+}
+
+/* ---- how many there may be ---- */
+
+muster_err
+queue_async_begin(struct muster_session *session, size_t bytes, struct muster_error *error)
+{
+    /* A single one may have any size. */
+    bool full = session->async_calls >= ASYNC_CALLS_MAX ||
+                (session->async_bytes > 0 && bytes > 0 &&
+                 session->async_bytes + bytes > ASYNC_BYTES_MAX);
+
+    if (full)
+        return error_set(error, MUSTER_ERR_FULL,
+                         "%llu calls with %llu bytes are under way: let some end first",
+                         (unsigned long long)session->async_calls,
+                         (unsigned long long)session->async_bytes);
+    session->async_calls++;
+    session->async_bytes += bytes;
+    return MUSTER_OK;
+}
+
+void
+queue_async_end(struct muster_session *session, uint64_t calls, uint64_t bytes)
+{
+    assert(session->async_calls >= calls && session->async_bytes >= bytes);
+    session->async_calls -= calls;
+    session->async_bytes -= bytes;
 }
 
 /* ---- batches ---- */
@@ -112,6 +141,7 @@ batch_run(struct callback *callback)
         member->done(member->context, &error);
     }
     pthread_mutex_lock(&session->lock);
+    queue_async_end(session, batch->count, batch->bytes);
     batch_free(batch);
     queue_unref(queue);
     pthread_mutex_unlock(&session->lock);
@@ -245,10 +275,13 @@ put_small(struct muster_queue *queue, struct slice item, const struct msg_object
 
     pthread_mutex_lock(&session->lock);
     err = object_check(session, &queue->handle, error);
+    if (!err)
+        err = queue_async_begin(session, item.bytes, error);
     if (!err) {
         struct batch *batch = batch_for(queue, QUEUE_CLASS_PUT, m, &item, timeout_ms);
 
         batch_add(batch, member);
+        batch->bytes += item.bytes;
         /* A large one is kept outside of the manager's memory, when it comes alone. */
         if (queue->maxsize > 0 || item.bytes > VALUE_INLINE_BYTES_MAX)
             batch->alone = true;
@@ -287,6 +320,8 @@ muster_queue_ack_async(struct muster_queue *queue, uint64_t id, muster_queue_don
 
     pthread_mutex_lock(&session->lock);
     err = object_check(session, &queue->handle, error);
+    /* It makes room elsewhere, and is never too much. */
+    session->async_calls += !err;
     if (!err)
         batch_add(batch_for(queue, QUEUE_CLASS_ACK, &m, NULL, MUSTER_FOREVER), &member);
     pthread_mutex_unlock(&session->lock);

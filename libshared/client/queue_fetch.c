@@ -34,6 +34,7 @@ static void
 getter_free(struct getter *getter)
 {
     muster_item_free(&getter->item);
+    queue_async_end(getter->queue->handle.session, 1, 0);
     queue_unref(getter->queue);
     free(getter);
 }
@@ -281,6 +282,8 @@ getter_begin(struct muster_queue *queue, uint8_t verb, uint32_t term_ms, uint32_
 
     pthread_mutex_lock(&session->lock);
     err = object_check(session, &queue->handle, error);
+    if (!err)
+        err = queue_async_begin(session, 0, error);
     if (!err) {
         getter = base_alloc(sizeof(*getter));
         getter->queue = queue;

@@ -119,6 +119,7 @@ upload_run(struct callback *callback)
 
     large->done(large->context, &large->error);
     pthread_mutex_lock(&session->lock);
+    queue_async_end(session, 1, large->bytes);
     queue_unref(large->queue);
     pthread_mutex_unlock(&session->lock);
     free(large->data);
@@ -188,9 +189,20 @@ upload_begin(struct muster_queue *queue, struct slice item, const struct msg_obj
              struct muster_error *error)
 {
     struct muster_session *session = queue->handle.session;
-    struct large          *large = base_alloc(sizeof(*large));
+    struct large          *large;
     muster_err             err;
 
+    pthread_mutex_lock(&session->lock);
+    err = object_check(session, &queue->handle, error);
+    if (!err)
+        err = queue_async_begin(session, item.bytes, error);
+    if (!err)
+        queue->refs++;
+    pthread_mutex_unlock(&session->lock);
+    if (err)
+        return err;
+
+    large = base_alloc(sizeof(*large));
     large->queue = queue;
     large->data = bytes_copy(item);
     large->bytes = item.bytes;
@@ -200,17 +212,9 @@ upload_begin(struct muster_queue *queue, struct slice item, const struct msg_obj
     large->done = done;
     large->context = context;
     pthread_mutex_lock(&session->lock);
-    err = object_check(session, &queue->handle, error);
-    if (!err) {
-        queue->refs++;
-        large_go(large);
-    }
+    large_go(large);
     pthread_mutex_unlock(&session->lock);
-    if (err) {
-        free(large->data);
-        free(large);
-    }
-    return err;
+    return MUSTER_OK;
 }
 
 void

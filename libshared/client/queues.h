@@ -43,6 +43,14 @@ void       queue_tell(const struct handle *handle, uint8_t verb, uint64_t id);
 
 /* ---- queue_async.c, queue_fetch.c; with the lock held ---- */
 
+enum { ASYNC_CALLS_MAX = 1024 * 1024 };
+#define ASYNC_BYTES_MAX (128u * MIB)
+
+/* One call more, which puts so many bytes.  FULL: as many as may be are under way. */
+muster_err queue_async_begin(struct muster_session *session, size_t bytes,
+                             struct muster_error *error);
+void       queue_async_end(struct muster_session *session, uint64_t calls, uint64_t bytes);
+
 /* The application's handle is gone. */
 void       queue_async_close(struct muster_queue *queue);
 /* One call less; the last one frees it. */

@@ -115,7 +115,8 @@ muster_queue_shutdown(struct muster_queue *queue, bool immediate, uint32_t timeo
 /* ---- without waiting: see callback.h for where callbacks run ----
  * The call is made at once and returns; `done` comes exactly once, with OK or
  * why not.  Data is copied.  Calls of one session reach the manager in order;
- * those that lie ready travel together. */
+ * those that lie ready travel together.  FULL, at once: 1,048,576 of a session, or 128 MiB of
+ * items that they put, are under way or wait for their callbacks (ack_async always goes). */
 typedef void muster_queue_done(void *context, const struct muster_error *error);
 typedef void muster_queue_got(void *context, const struct muster_error *error,
                               const struct muster_item *item /* only during the call */);

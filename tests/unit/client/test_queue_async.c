@@ -253,6 +253,40 @@ test_close_ends_callback(void **state)
     place_close(&place);
 }
 
+static void
+count_done(void *context, const struct muster_error *error)
+{
+    _Atomic int *count = context;
+
+    (void)error;
+    atomic_fetch_add(count, 1);
+}
+
+/* What nobody answers does not fill the memory: it is told at once. */
+static void
+test_limit(void **state)
+{
+    enum { BYTES = 1024 * 1024, ITEMS = 128 };
+    struct place        place = place_open();
+    struct muster_error error;
+    char               *data = calloc(1, BYTES);
+    _Atomic int         count = 0;
+
+    (void)state;
+    seen.quiet = 1;
+    seen.silent = -1;
+    for (int i = 0; i < ITEMS; i++)
+        assert_int_equal(muster_queue_put_async(place.queue, data, BYTES, NULL, 60000, count_done,
+                                                &count, &error), MUSTER_OK);
+    assert_int_equal(muster_queue_put_async(place.queue, "x", 1, NULL, 60000, count_done, &count,
+                                            &error), MUSTER_ERR_FULL);
+    assert_int_equal(muster_queue_ack_async(place.queue, 1, count_done, &count, &error), MUSTER_OK);
+    place_leave(&place);
+    assert_int_equal(atomic_load(&count), ITEMS + 1);
+    free(data);
+    place_close(&place);
+}
+
 int
 main(void)
 {
@@ -262,6 +296,7 @@ main(void)
         cmocka_unit_test(test_ack_async),
         cmocka_unit_test(test_reserve_async),
         cmocka_unit_test(test_dispatch),
+        cmocka_unit_test(test_limit),
         cmocka_unit_test(test_close_tells),
         cmocka_unit_test(test_close_ends_callback),
     };
