@@ -237,7 +237,6 @@ test_interrupt_condition(void **state)
 
     assert_int_equal(muster_lock_open(place.session, NULL, 5000, &lock, &error), 0);
     assert_int_equal(muster_condition_open(place.session, NULL, lock, 5000, &condition, &error), 0);
-    seen.count = 0;
     seen.silent = *sent;
     if (!*sent) {
         fake_halt(place.fake);
