@@ -99,11 +99,14 @@ echo >>"$tmp/large"
 status_of 1 call_function test.echo-1 --single "$tmp/large" </dev/null
 contains "one byte more" "$err" "TOO_LARGE"
 rm "$tmp/large" "$tmp/large.out"
-printf '%s' $((255 << 20)) >"$tmp/bytes"
-call_function fill --single "$tmp/bytes" --output-bytes $((255 << 20)) </dev/null 2>"$tmp/fill.err" |
+# Sanitized, it takes longer than a lease to send so much while heartbeats wait behind it.
+result=$((255 << 20))
+grep -q '^MUSTER_SANITIZE:[A-Z]*=ON' "$MUSTER_BUILD/CMakeCache.txt" && result=$((64 << 20))
+printf '%s' "$result" >"$tmp/bytes"
+call_function fill --single "$tmp/bytes" --output-bytes "$result" </dev/null 2>"$tmp/fill.err" |
     sha256sum >"$tmp/fill.sum"
-equal "255 MiB" "$(<"$tmp/fill.sum")" \
-    "$(yes abcdefghijklmnopqrstuvwxyz | tr -d '\n' | head -c $((255 << 20)) | sha256sum)"
+equal "$result bytes" "$(<"$tmp/fill.sum")" \
+    "$(yes abcdefghijklmnopqrstuvwxyz | tr -d '\n' | head -c "$result" | sha256sum)"
 status_of 0 call_function fill --output-bytes $((255 << 20)) < <(echo $(((255 << 20) + 1)))
 contains "one byte more" "$out" "its result has 267386881 bytes; the job keeps at most 267386880 (output_bytes)"
 status_of 0 call_function fill < <(echo $(((256 << 20) + 1)))
