@@ -30,13 +30,13 @@ struct call_settings {
       "a named value that the function can look up; repeatable", NAMES_NOTHING },              \
     { 0, "queue", "NAME", OPTION_TEXT, AT(queue), 0, "workers that serve this queue",          \
       NAMES_NOTHING },                                                                         \
-    { 'l', "label", "K=V", OPTION_LIST, AT(labels), 0,                                         \
+    { 'l', "label", "KEY=VALUE", OPTION_LIST, AT(labels), 0,                                         \
       "only workers with this label; repeatable", NAMES_NOTHING },                             \
     { 'c', "cpus", "N", OPTION_MILLI, AT(cpus_milli), 1000 * 1000,                             \
       "cpus that one call takes; default 1", NAMES_NOTHING },                                  \
     { 0, "retries", "N", OPTION_COUNT, AT(retries), 999,                                       \
       "try a call that fails so often again", NAMES_NOTHING },                                 \
-    { 0, "time-limit", "DURATION", OPTION_DURATION, AT(time_limit_ms), UINT32_MAX,             \
+    { 0, "time-limit", "TIME", OPTION_DURATION, AT(time_limit_ms), UINT32_MAX,             \
       "kill a call that runs longer", NAMES_NOTHING },                                         \
     { 0, "task-key", NULL, OPTION_FLAG, AT(task_key), 0,                                       \
       "give each call a key file of its own (muster_call_keyfile), good until it returns: "    \

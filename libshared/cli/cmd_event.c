@@ -123,7 +123,7 @@ event_run(struct cli *cli, void *settings, struct operands *operands)
 
 const struct command command_event = {
     .name = "event",
-    .usage = "set|clear|wait|is-set NAME [--timeout DURATION]",
+    .usage = "set|clear|wait|is-set NAME [--timeout TIME]",
     .summary = "a flag that scripts set and wait for",
     .text =
         "An event is set or clear; it is made, clear, when it is first named, and stays until "
@@ -280,7 +280,7 @@ barrier_run(struct cli *cli, void *settings, struct operands *operands)
 
 const struct command command_barrier = {
     .name = "barrier",
-    .usage = "wait|reset|abort|show NAME [--parties N] [--timeout DURATION]",
+    .usage = "wait|reset|abort|show NAME [--parties N] [--timeout TIME]",
     .summary = "scripts that wait until all have come",
     .text =
         "wait ends when --parties scripts wait, and prints which of them this one was, from 0. "

@@ -222,7 +222,7 @@ lock_run(struct cli *cli, void *settings, struct operands *operands)
 
 const struct command command_lock = {
     .name = "lock",
-    .usage = "[--permits N] [--timeout DURATION] NAME -- COMMAND [ARGUMENT...]",
+    .usage = "[--permits N] [--timeout TIME] NAME -- COMMAND [ARGUMENT...]",
     .summary = "run a command while holding a lock of the fleet",
     .text =
         "Waits until it holds the lock of this name, in the order of arrival, runs COMMAND on "

@@ -11,6 +11,10 @@ static const char help_intro[] =
     "manager given, `muster run` starts a private fleet on this machine. Scripts and programs on "
     "different machines share queues, locks, events and dicts, and call functions.";
 
+static const char help_units[] =
+    "A TIME is a number of seconds, or 200ms, 1.5s, 10m, 2h, 1d; a SIZE is a number of bytes, or "
+    "64K, 100M, 2G.";
+
 static const struct example help_examples[] = {
     { "one command, its output and its exit code", "muster run -- make -C /src test" },
     { "one task for each line of input; on the cluster or, with no manager, on this machine",
@@ -139,7 +143,8 @@ help_exits_text(FILE *out, const struct exit_row *exits)
 void
 help_command(FILE *out, const struct command *command)
 {
-    fprintf(out, "Usage: muster %s %s\n\n", command->name, command->usage);
+    fprintf(out, "Usage: muster %s%s%s\n\n", command->name, command->usage[0] != '\0' ? " " : "",
+            command->usage);
     help_wrap(out, command->text, 0, HELP_WIDTH);
     for (const struct option_group *const *group = command->groups; *group != NULL; group++) {
         fprintf(out, "\n%s:\n", (*group)->title);
@@ -162,7 +167,9 @@ help_overview(FILE *out)
     for (const struct option *row = cli_options.rows; row->name != NULL; row++)
         help_option(out, row);
     help_examples_text(out, help_examples);
-    fputs("\n`muster COMMAND --help` explains a command; `man muster` tells the whole.\n", out);
+    fputc('\n', out);
+    help_wrap(out, help_units, 0, HELP_WIDTH);
+    fputs("`muster COMMAND --help` explains a command; `man muster` tells the whole.\n", out);
 }
 
 /* ---- roff ---- */
@@ -279,6 +286,9 @@ man_program(FILE *out)
     fputs(".SH OPTIONS\n", out);
     for (const struct option *row = cli_options.rows; row->name != NULL; row++)
         man_option(out, row);
+    fputs(".PP\n", out);
+    man_text(out, help_units);
+    fputc('\n', out);
     man_examples(out, help_examples);
     man_exits(out, command_exits);
     man_environment(out);

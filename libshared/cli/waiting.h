@@ -8,7 +8,7 @@
 bool waiting_parse(const char *command, const char *text, uint32_t *timeout_ms_out);
 
 #define WAITING_OPTION(offset, what)                                                     \
-    { 't', "timeout", "DURATION", OPTION_TEXT, offset, 0,                                \
+    { 't', "timeout", "TIME", OPTION_TEXT, offset, 0,                                \
       what " so long at most, 0 = not at all; default: without limit", NAMES_NOTHING }
 
 #endif

@@ -43,6 +43,7 @@ test_help(void **state)
             size_t bytes = strcspn(line, "\n");
 
             assert_in_range(bytes, 0, 110);
+            assert_true(bytes == 0 || line[bytes - 1] != ' ');
             line += bytes + (line[bytes] == '\n');
         }
         free(text);
