@@ -30,11 +30,7 @@ struct call_settings {
       "a named value that the function can look up; repeatable", NAMES_NOTHING },              \
     { 0, "queue", "NAME", OPTION_TEXT, AT(queue), 0, "workers that serve this queue",          \
       NAMES_NOTHING },                                                                         \
-<<<<<<< HEAD
     { 'l', "label", "KEY=VALUE", OPTION_LIST, AT(labels), 0,                                   \
-=======
-    { 'l', "label", "KEY=VALUE", OPTION_LIST, AT(labels), 0,                                         \
->>>>>>> c96c70c26dcb67f41f0c43b01737bc3490810e34
       "only workers with this label; repeatable", NAMES_NOTHING },                             \
     { 'c', "cpus", "N", OPTION_MILLI, AT(cpus_milli), 1000 * 1000,                             \
       "cpus that one call takes; default 1", NAMES_NOTHING },                                  \
