@@ -99,6 +99,23 @@ authkey(void)
 }
 
 static void
+own_key(void)
+{
+    const char *const             args[] = { "/bin/sh", "-c", "stat -c %a \"$MUSTER_AUTHKEY_FILE\";"
+                                             "echo \"${MUSTER_ADDRESS:-nowhere}\"", NULL };
+    struct muster_process_options options = { .args = args, .own_key = true };
+    struct muster_process        *process = start_options(&options);
+    char                          wanted[600];
+
+    snprintf(wanted, sizeof(wanted), "600\n%s\n", getenv("MUSTER_ADDRESS"));
+    check_output(process, wanted, "");
+    muster_process_free(process);
+    process = start_shell("echo ${MUSTER_AUTHKEY_FILE-none} ${MUSTER_ADDRESS-nowhere}");
+    check_output(process, "none nowhere\n", "");
+    muster_process_free(process);
+}
+
+static void
 inside_child(void)
 {
     struct muster_task_self self;
@@ -224,6 +241,8 @@ const struct test_case family_cases[] = {
     { "daemon-starts-none", "Process.daemon: inherited from the creating process; may not start "
       "processes", daemon_starts_none },
     { "authkey", "Process.authkey: never inherited through the environment of a task", authkey },
+    { "own-key", "Process.authkey: a task that must speak to the manager gets a key file of its "
+      "own, and only if the submitter asked for it", own_key },
     { "many", "Process: more than a session may follow at once", many },
     { "know-thyself", "current_process, parent_process, active_children, cpu_count", know_thyself },
     { "wait-mix", "connection.wait: any mix of pipe ends, process sentinels, futures; an empty "

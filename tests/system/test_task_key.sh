@@ -34,7 +34,7 @@ came_back() {
     [ "$(grep -c 'joined ' "$tmp/one.log")" = 2 ]
 }
 
-story "inside a task with a key, commands work with no options at all, as the job's owner"
+story "authkey: a task that must speak to the manager gets a key file of its own: inside it, commands work with no options at all, as the job's owner"
 out=$(check "run" muster run --task-key -- sh -c 'muster queue put letters a b && muster submit --name inner -- true')
 equal "job" "$out" 2
 equal "first" "$(muster queue get letters)" a
@@ -42,13 +42,13 @@ equal "second" "$(muster queue get letters)" b
 check "its job" muster -q wait 2
 equal "owner" "$(job_field 2 owner)" "$(job_field 1 owner)"
 
-story "a task that did not ask gets nothing: no variable, no file"
+story "authkey: only if the submitter asked for it: others get nothing, no variable, no file"
 equal "variables" "$(muster run -- sh -c 'env | grep -c -e AUTHKEY -e MUSTER_ADDRESS')" 0
 equal "files" "$(muster run -- sh -c "find $tmp/muster-worker-* -name '*.authkey'")" ""
 status_of 2 muster run -- muster --connect "$address" queue put letters c
 contains "says what is missing" "$err" "MUSTER_AUTHKEY_FILE"
 
-story "not by the way of the submitter's own environment"
+story "authkey: never inherited through the environment of a task, nor by that of the submitter"
 equal "variables" "$(env -u MUSTER_ADDRESS muster run -- sh -c 'env | grep -c -e AUTHKEY')" 0
 
 story "the file is the task's own: mode 0600, wiped and gone when the task has ended"
@@ -156,7 +156,7 @@ equal "without a key" "$(muster call speak hello)" "no key"
 equal "many of them" "$(seq 20 | muster map --task-key speak | sort -u | wc -l)" 20
 equal "spoke" "$(muster queue size called)" 20
 
-story "a process inside a task starts a process, which knows its parent"
+story "parent_process, active_children: a process inside a task starts a process, which knows its parent"
 status_of 0 muster run --task-key -- "$here/task_key" parent
 equal "the child" "$out" "child ended=1 exitcode=7"
 contains "its parent" "$(muster queue get family)" "a child of $(muster jobs -q | sed -n 2p).0"
