@@ -12,6 +12,7 @@
  * 4. Among jobs of equal priority it is the turn of the one of which least
  *    runs, and of those, of the one that was served longest ago.
  */
+#include "plant.h"
 #include "state.h"
 
 /* ---- who shares it ---- */
@@ -115,7 +116,8 @@ cap_join(struct core *core, struct job *job, uint64_t lead)
             cap_add(core, cap, first);
     }
     job->cap_with = lead;
-    cap_add(core, cap, job);
+    if (PLANT_SHARES(true))
+        cap_add(core, cap, job);
 }
 
 void

@@ -13,6 +13,7 @@
  * 3. What an owner was served only grows, so keys in the heaps are lower
  *    bounds; class_best() brings the first one up to date and looks again.
  */
+#include "plant.h"
 #include "state.h"
 
 #define RANK_SHIFT 48
@@ -171,7 +172,7 @@ class_fill(struct core *core, struct class *class, const struct wire_needs *need
         wire_get_text(&in, &label);
         class->labels[i] = name_take(core, label.text);
     }
-    class->label_count = needs->labels.count;
+    class->label_count = PLANT_LABELS(needs->labels.count);
 }
 
 struct class *

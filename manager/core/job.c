@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "plant.h"
 #include "state.h"
 
 /* ---- questions ---- */
@@ -418,7 +419,7 @@ job_check_halt(struct core *core, struct job *job, struct effects *fx)
 
     if (job_ended(job) || job->reason != NULL || job_complete(job))
         return;
-    if (!percent && !(job->fail_max > 0 && job->failed >= job->fail_max))
+    if (!percent && !(job->fail_max > 0 && PLANT_FAILED(job->failed) >= job->fail_max))
         return;
     if (percent)
         snprintf(reason, sizeof(reason), "halted: %u of %u tasks failed, the limit is %u%%",

@@ -12,6 +12,7 @@
  * 4. The core knows bytes: what a key proves is for those who asked for the proof.
  */
 #include "apply.h"
+#include "plant.h"
 
 /* Public keys are uniform, or their holder has chosen them so: then he gets CONFLICT. */
 static uint64_t
@@ -137,7 +138,7 @@ lent_end(struct core *core, struct task *task, struct effects *fx)
                       "the task that the key was made for has ended");
         session_end(core, session, fx);
     }
-    lent_told(lent, false, fx);
+    lent_told(lent, PLANT_GOOD(false), fx);
 }
 
 void

@@ -124,4 +124,30 @@
 #define PLANT_INITIAL(bytes) (bytes)
 #endif
 
+/* Does a job that names another count for the cap of that one? */
+#ifdef PLANT_OWN_CAP
+#define PLANT_SHARES(shares) (false && (shares))
+#else
+#define PLANT_SHARES(shares) (shares)
+#endif
+
+/* So many of its tasks failed; and how many labels its workers must have. */
+#ifdef PLANT_NO_HALT
+#define PLANT_FAILED(tasks) (0 * (tasks))
+#else
+#define PLANT_FAILED(tasks) (tasks)
+#endif
+#ifdef PLANT_ANY_LABEL
+#define PLANT_LABELS(count) (0 * (count))
+#else
+#define PLANT_LABELS(count) (count)
+#endif
+
+/* Is the key of a task good, now that its lease has ended? */
+#ifdef PLANT_KEY_STAYS
+#define PLANT_GOOD(good) (true || (good))
+#else
+#define PLANT_GOOD(good) (good)
+#endif
+
 #endif

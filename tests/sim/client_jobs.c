@@ -16,6 +16,8 @@ enum {
     JOBS_BLOCK_MAX  = 12,          /* items in a block */
     JOBS_REPEAT     = 150,         /* per 1,000 submissions: the same again */
     JOBS_CONFLICT   = 50,          /* the same key with other content */
+    JOBS_PARTLY     = 400,         /* cancels and retries: only some of the tasks */
+    JOBS_SHARE      = 400,         /* plans: they share the cap of another */
 };
 
 struct client_job {
@@ -42,7 +44,14 @@ job_may_be_over(const struct client_job *job)
     const struct plan *plan = job->plan;
 
     return plan->cancelled || plan->session_bound || plan->after_count > 0 ||
-           plan->cancel_after_ms > 0;
+           plan->cancel_after_ms > 0 || plan->fail_max > 0;
+}
+
+/* Was it pruned?  Then its key may have become that of another. */
+static bool
+job_is_gone(const struct client_job *job)
+{
+    return job->plan->pruned || job->plan->again;
 }
 
 static void
@@ -58,7 +67,7 @@ job_refused(struct client_job *job, const char *what, const union wire_any *m)
 {
     muster_err err = error_from_number(m->error.code);
 
-    if (err == MUSTER_ERR_NOT_FOUND && job->plan->pruned) {
+    if (err == MUSTER_ERR_NOT_FOUND && job_is_gone(job)) {
         job_end(job);
         return;
     }
@@ -77,8 +86,8 @@ on_submitted(struct client_request *request, uint16_t type, const union wire_any
     struct client_job *job = request->context;
 
     if (type != MSG_TYPE_JOB_SUBMITTED) {
-        /* A job that it waits for was pruned meanwhile. */
-        if (job->plan->after_count > 0) {
+        /* A job that it waits for was pruned meanwhile, or whose cap it shares has ended. */
+        if (job->plan->after_count > 0 || job->plan->cap != NULL) {
             job->plan->abandoned = true;
             job_end(job);
             return;
@@ -108,7 +117,7 @@ on_repeated(struct client_request *request, uint16_t type, const union wire_any 
 
     if (type == MSG_TYPE_JOB_SUBMITTED)
         history_told(job->node->sim->history, job->plan, m->job_submitted.job);
-    else if (!job->plan->pruned && !(job->plan->after_count > 0))
+    else if (!job_is_gone(job) && !(job->plan->after_count > 0) && job->plan->cap == NULL)
         sim_fail(job->node->sim, "P4: a repeated submission of %s is refused: %s",
                  job->plan->name, muster_err_name(error_from_number(m->error.code)));
 }
@@ -118,7 +127,7 @@ on_conflict(struct client_request *request, uint16_t type, const union wire_any 
 {
     struct client_job *job = request->context;
 
-    if (job->plan->pruned)
+    if (job_is_gone(job) || job->plan->cap != NULL)
         return;
     if (type != MSG_TYPE_ERROR || m->error.code != MUSTER_ERR_CONFLICT)
         sim_fail(job->node->sim, "P4: other content under the key of %s is not refused as such",
@@ -126,7 +135,7 @@ on_conflict(struct client_request *request, uint16_t type, const union wire_any 
 }
 
 static void
-put_spec(struct buffer *out, const struct plan *plan)
+put_spec(struct buffer *out, const struct plan *plan, struct slice gpus)
 {
     struct buffer    args = { 0 };
     struct wire_spec spec = { .grace_ms = 1000, .output_bytes = OUTPUT_BYTES_DEFAULT,
@@ -146,11 +155,18 @@ job_submit(struct client_job *job, bool other_content, client_answer_fn *answer)
     const struct plan *plan = job->plan;
     struct buffer      after = { 0 };
     struct buffer      spec = { 0 };
+    struct buffer      gpus = { 0 };
+    struct buffer      labels = { 0 };
     union wire_any     m;
 
     for (uint32_t i = 0; i < plan->after_count; i++)
         wire_put_id(&after, &(struct wire_id){ plan->after[i]->job });
-    put_spec(&spec, plan);
+    if (plan->gpus > 0)
+        wire_put_resource(&gpus, &(struct wire_resource){ slice_text("gpus"), plan->gpus });
+    if (plan->zone >= 0)
+        wire_put_text(&labels, &(struct wire_text){
+                                   slice_text(plan->zone == 0 ? "zone=0" : "zone=1") });
+    put_spec(&spec, plan, buffer_slice(&gpus));
     m.job_submit = (struct msg_job_submit){
         .dedup_hi = job->node->sim->options.seed + 1,
         .dedup_lo = plan->number,
@@ -166,12 +182,18 @@ job_submit(struct client_job *job, bool other_content, client_answer_fn *answer)
         .retry_delay_ms = plan->retry_delay_ms,
         .after = { buffer_slice(&after), plan->after_count },
         .session_bound = plan->session_bound,
-        .needs = { .cpus_milli = plan->cpus_milli },
+        .fail_max = plan->fail_max,
+        .needs = { .cpus_milli = plan->cpus_milli,
+                   .resources = { buffer_slice(&gpus), plan->gpus > 0 },
+                   .labels = { buffer_slice(&labels), plan->zone >= 0 } },
         .spec = buffer_slice(&spec),
+        .cap_with = plan->cap_with != NULL ? plan->cap_with->job : 0,
     };
     client_ask(job->node, MSG_TYPE_JOB_SUBMIT, &m, 0, answer, job);
     buffer_free(&after);
     buffer_free(&spec);
+    buffer_free(&gpus);
+    buffer_free(&labels);
 }
 
 /* ---- items ---- */
@@ -230,6 +252,26 @@ job_items(struct client_job *job)
     buffer_free(&bytes);
 }
 
+/* ---- parts of a job ---- */
+
+/* Are all its tasks with the manager? */
+static bool
+job_is_whole(const struct client_job *job)
+{
+    return job->plan->source == SOURCE_COUNTED || job->items == job->plan->total;
+}
+
+static struct wire_list
+some_range(struct client_job *job, struct buffer *out)
+{
+    struct sim       *sim = job->node->sim;
+    struct wire_range range = { .first = (uint32_t)sim_random(sim, job->plan->total) };
+
+    range.last = (uint32_t)sim_between(sim, range.first, job->plan->total - 1);
+    wire_put_range(out, &range);
+    return (struct wire_list){ buffer_slice(out), 1 };
+}
+
 /* ---- following ---- */
 
 static void
@@ -247,9 +289,10 @@ static void
 on_results(struct client_request *request, uint16_t type, const union wire_any *m)
 {
     struct client_job *job = request->context;
+    struct buffer      range = { 0 };
 
     if (type == MSG_TYPE_ERROR) {
-        if (error_from_number(m->error.code) != MUSTER_ERR_NOT_FOUND || !job->plan->pruned)
+        if (error_from_number(m->error.code) != MUSTER_ERR_NOT_FOUND || !job_is_gone(job))
             sim_fail(job->node->sim, "P1: the results of %s (job %llu) are refused: %s",
                      job->plan->name, (unsigned long long)job->job,
                      muster_err_name(error_from_number(m->error.code)));
@@ -266,7 +309,10 @@ on_results(struct client_request *request, uint16_t type, const union wire_any *
         union wire_any retry = { .job_retry = { .job = job->job, .failed_only = 1 } };
 
         job->retried = true;
+        if (job_is_whole(job) && sim_chance(job->node->sim, JOBS_PARTLY))
+            retry.job_retry.tasks = some_range(job, &range);
         client_ask(job->node, MSG_TYPE_JOB_RETRY, &retry, 0, on_retried, job);
+        buffer_free(&range);
         return;
     }
     job_end(job);
@@ -289,7 +335,7 @@ on_cancelled(struct client_request *request, uint16_t type, const union wire_any
     struct client_job *job = request->context;
     muster_err         err = type == MSG_TYPE_ERROR ? error_from_number(m->error.code) : MUSTER_OK;
 
-    if (err == MUSTER_ERR_NOT_FOUND && !job->plan->pruned)
+    if (err == MUSTER_ERR_NOT_FOUND && !job_is_gone(job))
         sim_fail(job->node->sim, "P1: %s (job %llu) is not known when it is cancelled",
                  job->plan->name, (unsigned long long)job->job);
 }
@@ -298,12 +344,16 @@ static void
 fire_cancel(struct sim_event *event)
 {
     struct client_job *job = CONTAINER(event, struct client_job, cancel);
+    struct buffer      range = { 0 };
     union wire_any     m = { .job_cancel = { .job = job->job } };
 
     m.job_cancel.hard = (uint8_t)sim_random(job->node->sim, 2);
     m.job_cancel.waiting_only = sim_chance(job->node->sim, 300);
+    if (job_is_whole(job) && sim_chance(job->node->sim, JOBS_PARTLY))
+        m.job_cancel.tasks = some_range(job, &range);
     sim_trace(job->node->sim, "%s cancels %s", job->node->name, job->plan->name);
     client_ask(job->node, MSG_TYPE_JOB_CANCEL, &m, 0, on_cancelled, job);
+    buffer_free(&range);
 }
 
 /* ---- the client's jobs ---- */
@@ -316,6 +366,25 @@ choose_after(struct client_node *node, struct plan *plan)
 
         if (plan->after_count < PLAN_AFTER_MAX && job->job != 0 && sim_chance(node->sim, 150))
             plan->after[plan->after_count++] = job->plan;
+    }
+}
+
+/* Some share the cap of a job that went before, or of one that shares it itself. */
+static void
+choose_cap(struct client_node *node, struct plan *plan)
+{
+    struct sim *sim = node->sim;
+
+    for (struct list *at = node->jobs.next; at != &node->jobs; at = at->next) {
+        struct client_job *job = CONTAINER(at, struct client_job, link);
+
+        if (job->job == 0 || job->plan->running_max == 0 || job->plan->again ||
+            sim->weather.history_jobs < 1000 || !sim_chance(sim, JOBS_SHARE))
+            continue;
+        plan->cap_with = job->plan;
+        plan->cap = job->plan->cap != NULL ? job->plan->cap : job->plan;
+        plan->running_max = job->plan->running_max;
+        return;
     }
 }
 
@@ -334,6 +403,7 @@ fire_submit(struct sim_event *event)
     job->plan = history_plan(sim->history);
     job->cancel.fire = fire_cancel;
     choose_after(node, job->plan);
+    choose_cap(node, job->plan);
     list_append(&node->jobs, &job->link);
     sim_trace(sim, "%s submits %s: %u tasks", node->name, job->plan->name, job->plan->total);
     job_submit(job, false, on_submitted);

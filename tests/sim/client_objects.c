@@ -14,6 +14,7 @@ enum {
     ACTORS_ROUNDS_MAX  = 8,
     ACTORS_REST_MS     = 3000,
     ACTORS_SEEN_MS     = 1500,
+    ACTORS_SEEN_PARTLY = 250,      /* per 1,000 OBJECT_SEEN: they tell a range */
     ACTORS_PATIENCE    = 120,      /* per 1,000 requests: given up before they are answered */
     ACTORS_PATIENCE_MS = 3000,
 };
@@ -48,11 +49,15 @@ objects_seen(struct client_node *node)
     union wire_any m = { .object_seen = { .below = node->answered_max + 1 } };
     struct buffer  except = { 0 };
 
+    /* At times it says nothing of the older ones: that is left for later. */
+    if (sim_chance(node->sim, ACTORS_SEEN_PARTLY))
+        m.object_seen.from = sim_random(node->sim, m.object_seen.below);
+
     for (struct list *at = node->requests.next; at != &node->requests; at = at->next) {
         const struct client_request *request = CONTAINER(at, struct client_request, link);
         struct wire_id id = { request->gives_up != 0 ? request->gives_up : request->id };
 
-        if (!request->bound)
+        if (!request->bound || id.id < m.object_seen.from)
             continue;
         wire_put_id(&except, &id);
         m.object_seen.except.count++;

@@ -33,7 +33,7 @@ struct speaker {
     struct hist_object *pipe;
     unsigned            end;
     bool                sends, receives;
-    bool                closing;       /* the pipe may not be open any more */
+    bool                closing;       /* it may not be attached any more */
     uint64_t            next;          /* number of the part to send */
     uint64_t            wanted;        /* and of the one to receive */
     uint32_t            parts_left;
@@ -80,6 +80,21 @@ speaker_alone(const struct actor *actor)
     }
     return !history_pipe_held(actor->speaker->pipe, 1 - actor->speaker->end,
                               actor->node->bound_session);
+}
+
+/* Is another actor of this client at the very same end? */
+static bool
+speaker_doubles(const struct actor *actor)
+{
+    for (struct list *at = actor->node->actors.next; at != &actor->node->actors; at = at->next) {
+        const struct actor   *other = CONTAINER(at, struct actor, link);
+        const struct speaker *there = other->speaker;
+
+        if (other != actor && there != NULL && there->end == actor->speaker->end &&
+            there->pipe == actor->speaker->pipe)
+            return true;
+    }
+    return false;
 }
 
 /* Nobody waits for what is on its way any more: it is the manager's. */
@@ -152,8 +167,8 @@ speaker_leaves(struct actor *actor)
     struct speaker      *speaker = actor->speaker;
     struct msg_object_do m = { .verb = VERB_PIPE_DETACH, .a = speaker->end };
 
+    speaker->closing = true;
     if (speaker_alone(actor)) {
-        speaker->closing = true;
         actor_close(actor, speaker->pipe, PIPE_LEAVING);
         return;
     }
@@ -270,6 +285,11 @@ script_pipe(struct actor *actor, muster_err error, const struct msg_object_done 
     case 0:
         speaker = speaker_new(actor, history_pipe_named(actor->node->sim->history),
                               (unsigned)actor_random(actor, 2));
+        if (speaker_doubles(actor)) {  /* a program numbers what it sends from an end itself */
+            speaker_free(actor);
+            actor_round_ends(actor);
+            return;
+        }
         actor->phase = PIPE_OPENED;
         actor_open(actor, speaker->pipe);
         return;

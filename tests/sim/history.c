@@ -28,6 +28,7 @@ history_free(struct history *history)
     }
     free(history->plans);
     buffer_free(&history->accepted);
+    buffer_free(&history->keys);
     free(history->runs);
     free(history->sessions);
     history_objects_free(history->objects);
@@ -57,6 +58,9 @@ history_plan(struct history *history)
     plan->delay_ms = sim_chance(sim, 100) ? sim_random(sim, 20000) : 0;
     plan->retry_delay_ms = sim_chance(sim, 300) ? sim_random(sim, 5000) : 0;
     plan->cpus_milli = sim_chance(sim, 200) ? 2000 : 1000;
+    plan->gpus = sim_chance(sim, 150) ? (uint32_t)sim_between(sim, 1, SIM_GPUS) : 0;
+    plan->zone = sim_chance(sim, 150) && sim->worker_count >= SIM_ZONES
+                     ? (int32_t)sim_random(sim, SIM_ZONES) : -1;
     plan->priority = (int32_t)sim_random(sim, 5) - 2;
     plan->session_bound = !calm && sim_chance(sim, 200);
     plan->kept_per_mille = sim_chance(sim, 100) ? 200 : 0;
@@ -65,6 +69,7 @@ history_plan(struct history *history)
     if (calm)
         return plan;
     plan->fail_per_mille = sim_chance(sim, 300) ? (uint32_t)sim_random(sim, 600) : 0;
+    plan->fail_max = sim_chance(sim, 150) ? (uint32_t)sim_between(sim, 1, 3) : 0;
     plan->poison = sim_chance(sim, 30);
     plan->cancel_after_ms = sim_chance(sim, 150) ? sim_between(sim, 1, 20000) : 0;
     plan->retries = sim_chance(sim, 200);
@@ -99,7 +104,7 @@ history_plan_of(struct history *history, uint64_t job)
 
 /* ---- sessions of workers ---- */
 
-static struct hist_session *
+struct hist_session *
 session_of(struct history *history, uint64_t session)
 {
     void *sessions = history->sessions;
@@ -164,7 +169,8 @@ void
 history_fresh_terms(struct history *history)
 {
     for (uint32_t i = 0; i < history->session_count; i++)
-        history->sessions[i].heard_ms = history->sim->now_ms;
+        if (history->sessions[i].heard_ms != 0)
+            history->sessions[i].heard_ms = history->sim->now_ms;
     history_objects_fresh(history->objects);
 }
 
@@ -173,6 +179,7 @@ history_restarted(struct history *history)
 {
     history->restarts++;
     history_objects_restarted(history->objects);
+    hist_keys_restarted(history);
     history_fresh_terms(history);
 }
 
@@ -248,10 +255,30 @@ plan_for(struct history *history, const struct note *note, const char *what)
     return plan;
 }
 
-static bool
+bool
 token_is(const struct wire_token *token, uint32_t attempt, uint64_t epoch)
 {
     return token->attempt == attempt && token->epoch == epoch;
+}
+
+/* Tasks that failed for good, as workers said. */
+static uint32_t
+plan_failed(const struct plan *plan)
+{
+    uint32_t failed = 0;
+
+    for (uint32_t i = 0; i < plan->total; i++)
+        failed += plan->tasks[i].done && plan->tasks[i].outcome != OUTCOME_SUCCEEDED &&
+                  plan->tasks[i].outcome != OUTCOME_CANCELLED;
+    return failed;
+}
+
+/* So many failures halt it; after a retry nobody here knows how many count. */
+static bool
+plan_halted(const struct plan *plan)
+{
+    return plan->fail_max > 0 && !plan->retried && !plan->again &&
+           plan_failed(plan) >= plan->fail_max;
 }
 
 static void
@@ -285,6 +312,9 @@ apply_leased(struct history *history, const struct note *note)
                  (unsigned long long)task->epoch);
     if (!plan->retried)
         check_after(history, plan);
+    if (plan_halted(plan))
+        sim_fail(history->sim, "task %u of %s is leased although %u tasks failed, its limit",
+                 note->token.index, plan->name, plan->fail_max);
     task->leased = true;
     task->known = true;
     task->leases++;
@@ -331,12 +361,14 @@ apply_accepted(struct history *history, const struct note *note, struct plan *pl
     task->accepted = true;
     buffer_append(&history->accepted, &note->token, sizeof(note->token));
     /* What was to be cancelled counts as cancelled, however it ends. */
-    task->outcome = plan->stopped ? OUTCOME_CANCELLED : note->outcome;
+    task->outcome = plan->stopped || task->stopped ? OUTCOME_CANCELLED : note->outcome;
     task->leased = false;
     if (task->outcome != OUTCOME_SUCCEEDED && task->outcome != OUTCOME_CANCELLED)
         task->failures++;
     task->done = task->outcome == OUTCOME_SUCCEEDED || task->outcome == OUTCOME_CANCELLED ||
                  task->failures >= attempts;
+    plan->stopped |= plan_halted(plan);
+    plan->cancelled |= plan->stopped;
 }
 
 static void
@@ -367,9 +399,10 @@ apply_retried(struct history *history, const struct note *note)
     for (uint32_t i = 0; i < plan->total; i++) {
         struct hist_task *task = &plan->tasks[i];
 
-        if (task->done && note->failed_only && task->outcome == OUTCOME_SUCCEEDED &&
-            !plan->session_bound)
+        if ((task->done && note->failed_only && task->outcome == OUTCOME_SUCCEEDED &&
+             !plan->session_bound) || (!note->all && (i < note->first || i > note->last)))
             continue;
+        task->stopped = false;
         task->done = false;
         task->failures = 0;
     }
@@ -380,7 +413,8 @@ apply_pruned(struct history *history, const struct note *note)
 {
     struct plan *plan = plan_for(history, note, "pruning");
     bool         may_stop = plan->cancelled || plan->session_bound || plan->after_count > 0 ||
-                            plan->poison || plan->retried || plan->abandoned;
+                            plan->poison || plan->retried || plan->abandoned ||
+                            plan->fail_max > 0;
 
     plan->pruned = true;
     for (uint32_t i = 0; i < plan->total && !may_stop; i++)
@@ -395,7 +429,11 @@ apply_cancelled(struct history *history, const struct note *note)
     struct plan *plan = plan_for(history, note, "a cancel");
 
     plan->cancelled = true;
-    plan->stopped = plan->stopped || !note->waiting_only;
+    if (note->waiting_only)
+        return;
+    plan->stopped |= note->all;
+    for (uint32_t i = note->first; !note->all && i < plan->total && i <= note->last; i++)
+        plan->tasks[i].stopped = true;
 }
 
 void
@@ -405,10 +443,12 @@ history_apply(struct history *history, struct notes *notes)
         const struct note *note = &notes->items[i];
 
         switch (note->type) {
+        case NOTE_ENDED:
+            session_of(history, note->session)->heard_ms = 0;
+            /* fall through */
         case NOTE_ASKED:
         case NOTE_ANSWERED:
         case NOTE_SEEN:
-        case NOTE_ENDED:
         case NOTE_AWAY:
         case NOTE_BACK:
         case NOTE_SLOW:
@@ -416,6 +456,8 @@ history_apply(struct history *history, struct notes *notes)
                                   slice_cut(buffer_slice(&notes->bytes), note->offset,
                                             note->bytes));
             break;
+        case NOTE_KEYED:
+        case NOTE_KEY:       hist_keys_apply(history, note); break;
         case NOTE_HEARD:     apply_heard(history, note); break;
         case NOTE_SUBMITTED: apply_submitted(history, note); break;
         case NOTE_LEASED:    apply_leased(history, note); break;
@@ -425,76 +467,6 @@ history_apply(struct history *history, struct notes *notes)
         case NOTE_CANCELLED: apply_cancelled(history, note); break;
         }
     }
+    hist_keys_check(history);
     history_notes_drop(notes);
-}
-
-/* ---- runs ---- */
-
-struct slice
-history_input(char text[static 64], const struct plan *plan, uint32_t index)
-{
-    snprintf(text, 64, "input %u of %s", index, plan->name);
-    return slice_text(text);
-}
-
-uint8_t
-history_output(const struct wire_token *token, uint8_t stream, uint64_t offset)
-{
-    uint64_t x = token->job * 31 + token->index * 7 + token->attempt * 3 + stream;
-
-    return (uint8_t)('a' + (x + offset / 7) % 26);
-}
-
-static void
-check_start(struct history *history, const struct plan *plan, const struct hist_task *task,
-            const struct wire_token *token, struct slice input)
-{
-    char text[64];
-
-    if (plan->source == SOURCE_ITEMS &&
-        !slice_equal(input, history_input(text, plan, token->index)))
-        sim_fail(history->sim, "task %u of %s got the input '%.*s'", token->index, plan->name,
-                 (int)input.bytes, (const char *)input.data);
-    if (task->starts > 0 && token_is(token, task->start_attempt, task->start_epoch))
-        sim_fail(history->sim, "P5: one lease of task %u of %s is started twice", token->index,
-                 plan->name);
-    if (history->sim->weather.restarts_only && task->starts > 0)
-        sim_fail(history->sim, "P17: task %u of %s is started a second time though only the "
-                 "manager was restarted", token->index, plan->name);
-}
-
-uint32_t
-history_start(struct history *history, const char *worker, const struct wire_token *token,
-              const struct wire_spec *spec, struct slice input)
-{
-    struct reader     in = reader_of(spec->args.bytes);
-    struct plan      *plan;
-    struct hist_task *task;
-    struct wire_text  name;
-    void             *runs = history->runs;
-
-    if (!wire_get_text(&in, &name))
-        sim_fail(history->sim, "a lease without a command");
-    plan = history_plan_named(history, name.text);
-    if (plan == NULL || token->index >= plan->total)
-        sim_fail(history->sim, "task %u of '%.*s' was never planned", token->index,
-                 (int)name.text.bytes, (const char *)name.text.data);
-    task = &plan->tasks[token->index];
-    check_start(history, plan, task, token, input);
-    task->starts++;
-    task->start_attempt = token->attempt;
-    task->start_epoch = token->epoch;
-    base_grow(&runs, &history->run_capacity, history->run_count + 1, sizeof(*history->runs));
-    history->runs = runs;
-    history->runs[history->run_count++] = (struct hist_run){ .plan = plan, .token = *token,
-                                                             .worker = worker };
-    return history->run_count;
-}
-
-void
-history_ended(struct history *history, uint32_t run, uint8_t outcome)
-{
-    assert(run > 0 && run <= history->run_count);
-    history->runs[run - 1].ended = true;
-    history->runs[run - 1].outcome = outcome;
 }

@@ -11,7 +11,9 @@
  *    submitting twice is harmless, P5 one result per task, from the valid lease,
  *    P6 what a dead worker held is taken from it in time, P7 a late result is
  *    refused, P10 a task that kills workers stops, P17 a restart alone starts
- *    nothing twice.
+ *    nothing twice.  Beside these: no more tasks run than a cap allows, nothing
+ *    is leased of a job that was halted, a worker gets what it has room for, and
+ *    the key of a task is good for nothing once its lease has ended.
  */
 #ifndef SIM_HISTORY_H
 #define SIM_HISTORY_H
@@ -19,7 +21,7 @@
 #include "wire.h"
 #include "world.h"
 
-enum { PLAN_AFTER_MAX = 2, PLAN_NAME_BYTES = 24 };
+enum { PLAN_AFTER_MAX = 2, PLAN_NAME_BYTES = 24, SIM_ZONES = 2, SIM_GPUS = 2 };
 
 /* A job that a client means to submit. */
 struct plan {
@@ -29,9 +31,14 @@ struct plan {
     uint32_t total;                    /* tasks */
     uint32_t attempts_max, lost_max, running_max;
     uint64_t delay_ms, retry_delay_ms;
+    uint32_t fail_max;                 /* halts at so many failures; 0 = never */
     uint32_t cpus_milli;
+    uint32_t gpus;                     /* a resource of which each worker has SIM_GPUS */
+    int32_t  zone;                     /* a label: of workers with such a number; -1: any */
     int32_t  priority;
     bool     session_bound;
+    struct plan *cap_with;             /* whose running_max it shares; NULL: its own */
+    struct plan *cap;                  /* and whose that one shares */
     struct plan *after[PLAN_AFTER_MAX];
     uint32_t after_count;
     /* What its tasks do. */
@@ -60,6 +67,8 @@ struct plan {
 enum note_type {
     NOTE_HEARD,                        /* anything from a worker's session */
     NOTE_SUBMITTED, NOTE_LEASED, NOTE_FINISHED, NOTE_CANCELLED, NOTE_RETRIED, NOTE_PRUNED,
+    NOTE_KEYED,                        /* the key `number` is that of the lease `token` */
+    NOTE_KEY,                          /* and who holds it may come in, or no more */
     /* Of shared objects; `session` and perhaps `request` say whose. */
     NOTE_ASKED, NOTE_ANSWERED, NOTE_SEEN, NOTE_ENDED,
     NOTE_AWAY, NOTE_BACK, NOTE_SLOW,   /* SLOW: `all` is whether it is */
@@ -77,7 +86,10 @@ struct note {
     muster_err     answer;             /* FINISHED */
     uint8_t        outcome;
     bool           failed_only;        /* RETRIED */
-    bool           all;                /* CANCELLED, RETRIED: else a part of the tasks */
+    bool           all;                /* CANCELLED, RETRIED: else a part of the tasks: */
+    uint32_t       first, last;
+    uint64_t       number;             /* KEYED, KEY: of a key */
+    bool           valid;              /* KEY */
     uint64_t       request;            /* ASKED, ANSWERED */
     uint16_t       wire_type;          /* ANSWERED, SEEN: the message, */
     uint32_t       offset, bytes;      /* in notes->bytes */
@@ -116,6 +128,8 @@ uint32_t history_start(struct history *history, const char *worker,
                        const struct wire_token *token, const struct wire_spec *spec,
                        struct slice input);
 void     history_ended(struct history *history, uint32_t run, uint8_t outcome);
+/* Its process is gone with its worker, or never was. */
+void     history_gone(struct history *history, uint32_t run);
 /* The text that a task's input must be, and a byte of what a run writes. */
 struct slice history_input(char text[static 64], const struct plan *plan, uint32_t index);
 uint8_t  history_output(const struct wire_token *token, uint8_t stream, uint64_t offset);

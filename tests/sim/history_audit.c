@@ -143,7 +143,7 @@ audit_total(const struct audit *audit)
     const struct plan *plan = audit->plan;
     bool may_stop = plan->source == SOURCE_ITEMS &&
                     (plan->cancelled || plan->retried || plan->session_bound ||
-                     plan->after_count > 0 || plan->abandoned);
+                     plan->after_count > 0 || plan->abandoned || plan->fail_max > 0);
 
     if (audit->total > plan->total || (audit->total < plan->total && !may_stop))
         sim_fail(audit->history->sim, "P1: %s has ended with %u tasks instead of %u", plan->name,

@@ -60,6 +60,7 @@ struct hist_flow {
     uint32_t count, capacity;
     uint64_t asked_taken;              /* parts below it were taken, as a client said ... */
     uint64_t taken;                    /* ... and the manager heard since its restart */
+    bool     mixed;                    /* more than one program sent at a time */
 };
 
 struct hist_end {                      /* of a pipe: who is attached */

@@ -308,7 +308,8 @@ session_seen(struct hist_objects *objects, uint64_t session, struct slice bytes)
         sim_fail(objects->sim, "a client sends what cannot be decoded");
     while ((op = map_next(&objects->ops, &cursor, NULL)) != NULL) {
         if (op->session != session || !op->done || op->seen ||
-            op->request >= m.object_seen.below || spared(&m.object_seen.except, op->request))
+            op->request < m.object_seen.from || op->request >= m.object_seen.below ||
+            spared(&m.object_seen.except, op->request))
             continue;
         op->seen = true;
         if (op->type == MSG_TYPE_OBJECT_DO && !op->undone && rules_of(op->object)->seen != NULL)

@@ -75,6 +75,7 @@ model_pipe_hold(struct hist_object *pipe, unsigned end, uint64_t session)
         return;
     assert(held->count < MODEL_HOLDERS_MAX);
     held->sessions[held->count++] = session;
+    pipe->pipe.flows[end].mixed |= held->count > 1;
 }
 
 /* What it sent is the pipe's own from now on. */
@@ -110,10 +111,13 @@ pipe_accepted(struct hist_object *pipe, const struct hist_op *op)
     uint64_t          restarts = pipe->objects->restarts;
     void             *parts = flow->parts;
 
+    /* Who has detached may be told that an old part of another one arrived. */
     if (part != NULL && part->session != op->session && part->restarts == restarts &&
-        op->b >= flow->taken)
+        end_is_held_by(&pipe->pipe.ends[op->a], op->session))
         model_fail(pipe, op, "part %llu is accepted from session %llu, too",
                    (unsigned long long)op->b, (unsigned long long)part->session);
+    if (part != NULL && part->session != op->session && part->restarts == restarts)
+        return;
     base_grow(&parts, &flow->capacity, (uint32_t)op->b, sizeof(*part));
     flow->parts = parts;
     while (flow->count < op->b)
@@ -233,7 +237,7 @@ receive_refused(struct hist_object *pipe, const struct hist_op *op, muster_err e
         if (flow->parts[i - 1].restarts == pipe->objects->restarts)
             model_fail(pipe, op, "END, but part %llu is still to come", (unsigned long long)i);
     /* Of two who send from one end, only those who come back first have their numbers. */
-    if (error == MUSTER_ERR_IO && part != NULL && peer->count < 2 &&
+    if (error == MUSTER_ERR_IO && part != NULL && !flow->mixed &&
         (!part->loose || part->restarts == pipe->objects->restarts))
         model_fail(pipe, op, "part %llu is lost, and %s", (unsigned long long)op->b,
                    part->loose ? "the manager was not restarted" : "its sender is there");

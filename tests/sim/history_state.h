@@ -19,6 +19,7 @@ struct hist_task {
     bool     accepted;         /* a result was acknowledged ... */
     uint8_t  outcome;          /* ... the newest with this */
     bool     done;             /* for good */
+    bool     stopped;          /* to be cancelled, however it ends */
     uint32_t failures;
     uint32_t leases, starts;   /* ever */
     uint32_t start_attempt;    /* the newest start */
@@ -33,9 +34,15 @@ struct hist_run {
     uint8_t           outcome;
 };
 
+struct hist_key {
+    uint64_t          number;
+    struct wire_token token;           /* the lease that it was made for */
+    bool              valid;
+};
+
 struct hist_session {
     uint64_t session;
-    uint64_t heard_ms;
+    uint64_t heard_ms;                 /* 0: it has ended */
 };
 
 struct history {
@@ -46,10 +53,18 @@ struct history {
     uint32_t             run_count, run_capacity;
     struct hist_session *sessions;
     uint32_t             session_count, session_capacity;
+    struct buffer        keys;         /* struct hist_key of every one that a task had */
     struct buffer        accepted;     /* struct wire_token of every one acknowledged */
     uint64_t             stale;
     uint64_t             restarts;     /* of the manager */
     struct hist_objects *objects;
 };
+
+void hist_keys_apply(struct history *history, const struct note *note);
+/* After a turn: no key is good whose lease has ended. */
+void hist_keys_check(struct history *history);
+void hist_keys_restarted(struct history *history);
+bool token_is(const struct wire_token *token, uint32_t attempt, uint64_t epoch);
+struct hist_session *session_of(struct history *history, uint64_t session);
 
 #endif

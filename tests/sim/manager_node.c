@@ -9,6 +9,7 @@
 #include "disk.h"
 #include "history.h"
 #include "mailbag.h"
+#include "manager_notes.h"
 #include "network.h"
 #include "objects_notes.h"
 
@@ -59,62 +60,6 @@ manager_note(struct manager_node *node, struct note note)
     history_note(&node->gathering->notes, &note);
 }
 
-/* The answer to the request that was just stepped; false: none yet. */
-static bool
-manager_answer(const struct effects *fx, uint32_t first, uint64_t session, uint64_t request,
-               uint16_t *type_out, union wire_any *m_out)
-{
-    for (uint32_t i = first; i < fx->send_count; i++) {
-        struct reader in = reader_of(slice_of(fx->out.data + fx->sends[i].offset,
-                                              fx->sends[i].bytes));
-        uint32_t      bytes = read_u32(&in);
-        uint16_t      type = read_u16(&in);
-
-        read_u16(&in);
-        if (read_u64(&in) != request || fx->sends[i].session != session)
-            continue;
-        if (wire_decode_any(type, read_raw(&in, bytes), m_out) != MUSTER_OK)
-            return false;
-        *type_out = type;
-        return true;
-    }
-    return false;
-}
-
-static void
-manager_note_finish(struct manager_node *node, uint64_t session, const struct msg_task_finish *m,
-                    uint16_t type, const union wire_any *answer)
-{
-    muster_err err = type == MSG_TYPE_ERROR ? error_from_number(answer->error.code) : MUSTER_OK;
-
-    manager_note(node, (struct note){ .type = NOTE_FINISHED, .session = session,
-                                      .job = m->token.job, .token = m->token, .answer = err,
-                                      .outcome = m->result.outcome });
-}
-
-/* What the answer to a request tells the checker. */
-static void
-manager_note_answer(struct manager_node *node, const struct core_from *from, uint16_t asked,
-                    const union wire_any *m, uint16_t type, const union wire_any *answer)
-{
-    struct history *history = node->sim->history;
-
-    if (asked == MSG_TYPE_TASK_FINISH)
-        manager_note_finish(node, from->session, &m->task_finish, type, answer);
-    if (asked == MSG_TYPE_JOB_SUBMIT && type == MSG_TYPE_JOB_SUBMITTED)
-        manager_note(node, (struct note){ .type = NOTE_SUBMITTED,
-                                          .job = answer->job_submitted.job,
-                                          .existed = answer->job_submitted.existed,
-                                          .plan = history_plan_named(history,
-                                                                     m->job_submit.name) });
-    if (asked == MSG_TYPE_JOB_CANCEL && type == MSG_TYPE_ACK)
-        manager_note(node, (struct note){ .type = NOTE_CANCELLED, .job = m->job_cancel.job,
-                                          .waiting_only = m->job_cancel.waiting_only });
-    if (asked == MSG_TYPE_JOB_RETRY && type == MSG_TYPE_ACK && answer->ack.value > 0)
-        manager_note(node, (struct note){ .type = NOTE_RETRIED, .job = m->job_retry.job,
-                                          .failed_only = m->job_retry.failed_only });
-}
-
 static void
 manager_note_effects(struct manager_node *node)
 {
@@ -131,6 +76,13 @@ manager_note_effects(struct manager_node *node)
         sim_trace(node->sim, "manager leases %llu.%u attempt %u to session %llu",
                   (unsigned long long)lease->job, lease->index, lease->attempt,
                   (unsigned long long)lease->session);
+    }
+    for (; node->noted.keys < fx->key_count; node->noted.keys++) {
+        const struct effect_key *key = &fx->keys[node->noted.keys];
+
+        manager_note(node, (struct note){ .type = NOTE_KEY, .valid = key->valid,
+                                          .number = notes_key_number(slice_of(key->key,
+                                                                     sizeof(key->key))) });
     }
     for (; node->noted.pruned < fx->pruned_count; node->noted.pruned++)
         manager_note(node, (struct note){ .type = NOTE_PRUNED,
@@ -162,6 +114,7 @@ manager_step(struct manager_node *node, uint64_t peer, const struct wire_message
     union wire_any    m, answer;
     uint16_t          type;
     bool              answered;
+    struct note       stamp = { .at_ms = sim->now_ms, .turn_ms = node->turn_ms };
     muster_err        err = admit_check(node->admit, manager_clock_ms(node), peer, message->type,
                                         MESSAGE_HEADER_BYTES + message->body.bytes, &who, NULL);
 
@@ -172,6 +125,7 @@ manager_step(struct manager_node *node, uint64_t peer, const struct wire_message
     }
     if (wire_decode_any(message->type, message->body, &m) != MUSTER_OK)
         sim_fail(sim, "message 0x%02x from a correct peer cannot be decoded", message->type);
+    stamp.session = who.session;
     from = (struct core_from){ who.session, who.role, who.user, who.address, { NULL, 0 } };
     if (from.role == ROLE_WORKER && from.session != 0)
         manager_note(node, (struct note){ .type = NOTE_HEARD, .session = from.session });
@@ -186,7 +140,7 @@ manager_step(struct manager_node *node, uint64_t peer, const struct wire_message
             net_manager_cut(sim->net, before);
     }
     objects_note_ended(&node->noted, &node->gathering->notes, fx, sim->now_ms);
-    answered = manager_answer(fx, first, from.session, message->request, &type, &answer);
+    answered = notes_answer(fx, first, from.session, message->request, &type, &answer);
     /* What was refused on the spot was never taken in. */
     if (!(answered && type == MSG_TYPE_ERROR))
         objects_note_asked(&node->gathering->notes, from.session, message, sim->now_ms);
@@ -196,7 +150,8 @@ manager_step(struct manager_node *node, uint64_t peer, const struct wire_message
                   (const char *)from.user.data,
                   type == MSG_TYPE_ERROR ? muster_err_name(error_from_number(answer.error.code))
                                          : wire_rule(type)->name);
-        manager_note_answer(node, &from, message->type, &m, type, &answer);
+        notes_of_answer(&node->gathering->notes, &stamp, sim->history, message->type, &m, type,
+                        &answer);
     }
     manager_note_effects(node);
 }

@@ -7,7 +7,7 @@
 
 /* How much of the effects of a turn the checker has seen. */
 struct noted {
-    uint32_t leases, pruned, ended, sends;
+    uint32_t leases, pruned, ended, sends, keys;
 };
 
 /* Requests of shared objects and OBJECT_SEEN; anything else is left out. */

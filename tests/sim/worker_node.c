@@ -346,6 +346,7 @@ static void
 run_free(struct worker_run *run)
 {
     sim_cancel(run->node->sim, &run->event);
+    history_gone(run->node->sim->history, run->run);
     list_remove(&run->link);
     free(run);
 }
@@ -539,6 +540,9 @@ worker_heal(struct worker_node *node)
         sim_at(node->sim, &node->tick, node->sim->now_ms);
 }
 
+static const char *const          worker_zones[SIM_ZONES] = { "zone=0", "zone=1" };
+static const struct wire_resource worker_gpus = { { (const uint8_t *)"gpus", 4 }, SIM_GPUS };
+
 struct net_side *
 worker_side(struct worker_node *node)
 {
@@ -562,6 +566,10 @@ worker_node_new(struct sim *sim, uint32_t number)
         .software = "sim",
         .pid = 1000 * (number + 1),
         .cpus_milli = 2000 * (uint32_t)sim_between(sim, 1, 2),
+        .resources = &worker_gpus,
+        .resource_count = 1,
+        .labels = &worker_zones[number % SIM_ZONES],
+        .label_count = 1,
         .window = sim_chance(sim, 300) ? 0 : (uint32_t)sim_between(sim, 1, 32),
         .running_max = 64,
         .on_manager_lost = AGENT_LOST_WAIT,
