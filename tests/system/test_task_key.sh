@@ -42,6 +42,10 @@ equal "second" "$(muster queue get letters)" b
 check "its job" muster -q wait 2
 equal "owner" "$(job_field 2 owner)" "$(job_field 1 owner)"
 
+story "an admin's task is a client of that name, no admin"
+status_of 67 admin run --task-key -- sh -c 'muster queue put letters c >/dev/null && muster shutdown'
+equal "it is let in" "$(muster queue get letters)" c
+
 story "authkey: only if the submitter asked for it: others get nothing, no variable, no file"
 equal "variables" "$(muster run -- sh -c 'env | grep -c -e AUTHKEY -e MUSTER_ADDRESS')" 0
 equal "files" "$(muster run -- sh -c "find $tmp/muster-worker-* -name '*.authkey'")" ""
