@@ -117,8 +117,9 @@ giveup_done(struct call *call)
 
     if (giveup->outcome != NULL) {
         giveup->outcome->ended = true;
-        giveup->outcome->stays =
-            call_answer(call, MSG_TYPE_ACK, &m, NULL) == MUSTER_OK && m.ack.value == 0;
+        /* Asked twice, the first may have undone what the second knows nothing of. */
+        giveup->outcome->stays = call_answer(call, MSG_TYPE_ACK, &m, NULL) == MUSTER_OK &&
+                                 m.ack.value == 0 && call->sends == 1;
         waiter_wake(giveup->outcome->waiter);
     }
     if (list_linked(&giveup->asked.link))

@@ -202,10 +202,13 @@ let_go(struct actor *actor, struct muster_lock *lock, uint64_t token)
 }
 
 static void
-enter(_Atomic int *inside, const char *name)
+enter(struct actor *actor, _Atomic int *inside, uint64_t token, const char *name)
 {
-    if (atomic_exchange(inside, 1) != 0)
-        wrong("two hold %s", name);
+    int other = atomic_exchange(inside, (int)actor->number + 1);
+
+    if (other != 0)
+        wrong("two hold %s: actor %u of session %td, with token %llu, and actor %d", name,
+              actor->number, actor->shop - shops, (unsigned long long)token, other - 1);
 }
 
 static void
@@ -216,7 +219,7 @@ door(struct actor *actor)
     if (CALL(actor, 0, muster_lock_acquire(actor->shop->door, any_timeout(actor), &token,
                                            &actor->error)) != MUSTER_OK)
         return;
-    enter(&door_inside, "the door");
+    enter(actor, &door_inside, token, "the door");
     last = atomic_exchange(&door_token, token);
     if (last >= token)
         wrong("token %llu came after %llu", (unsigned long long)token, (unsigned long long)last);
@@ -238,7 +241,7 @@ often(struct actor *actor)
     while (depth < 3 && CALL(actor, 0, muster_lock_acquire(actor->shop->often, any_timeout(actor),
                                                            &token, &actor->error)) == MUSTER_OK)
         if (depth++ == 0)
-            enter(&often_inside, "the re-entrant lock");
+            enter(actor, &often_inside, token, "the re-entrant lock");
     if (depth == 0)
         return;
     atomic_store(&often_inside, 0);
@@ -261,7 +264,7 @@ change(struct actor *actor)
     if (CALL(actor, 0, muster_lock_acquire(actor->shop->gate, any_timeout(actor), &token,
                                            &actor->error)) != MUSTER_OK)
         return;
-    enter(&gate_inside, "the gate");
+    enter(actor, &gate_inside, token, "the gate");
     if (any(actor, 2) == 0) {
         (void)CALL(actor, 0, muster_condition_notify(condition, 1 + any(actor, 3),
                                                      any_timeout(actor), &actor->error));
@@ -269,7 +272,7 @@ change(struct actor *actor)
         atomic_store(&gate_inside, 0);
         err = CALL(actor, 0, muster_condition_wait(condition, (uint32_t)any(actor, 200), &token,
                                                    &actor->error));
-        enter(&gate_inside, "the gate after a wait");
+        enter(actor, &gate_inside, token, "the gate after a wait");
         if (err) {
             struct muster_lock_state state = { 0 };
 

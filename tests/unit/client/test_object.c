@@ -211,6 +211,32 @@ test_interrupt(void **state)
     place_close(&place);
 }
 
+/* The first CANCEL undid it and its answer was lost; the second finds nothing any more. */
+static void
+test_interrupt_twice(void **state)
+{
+    struct place  place = place_open();
+    struct caller caller;
+
+    (void)state;
+    seen.silent = 1;
+    seen.cancel = -1;
+    seen.done_first = 1;
+    caller_start(&caller, &place, call_put, MUSTER_FOREVER);
+    WAIT_UNTIL(note_count(MSG_TYPE_OBJECT_DO) == 1);
+    muster_session_interrupt(place.session);
+    WAIT_UNTIL(note_count(MSG_TYPE_OBJECT_CANCEL) == 1);
+    poll(NULL, 0, 50);          /* what was answered arrives */
+    fake_halt(place.fake);
+    seen.done_first = 0;
+    seen.cancel = 0;
+    fake_serve(place.fake, true);
+    WAIT_UNTIL(caller.done);
+    pthread_join(caller.thread, NULL);
+    assert_int_equal(caller.err, MUSTER_ERR_INTERRUPTED);
+    place_close(&place);
+}
+
 static struct muster_condition *condition;
 
 static void *
@@ -458,6 +484,7 @@ main(void)
         cmocka_unit_test(test_resend_wait),
         cmocka_unit_test(test_seen),
         cmocka_unit_test(test_give_up_there),
+        cmocka_unit_test(test_interrupt_twice),
         cmocka_unit_test(test_drop_parts),
         cmocka_unit_test(test_session_lost),
         cmocka_unit_test(test_close),
