@@ -13,7 +13,7 @@ die() {
 
 # Debian 12's packages: to build and run; to test as well.
 packages_run="gcc libc6-dev make cmake pkg-config libzmq3-dev libsodium-dev libsqlite3-dev libjansson-dev"
-packages_test="g++ libcmocka-dev clang libclang-rt-14-dev iproute2 nftables util-linux procps jq socat perl python3"
+packages_test="g++ libcmocka-dev clang libclang-rt-14-dev iproute2 nftables util-linux procps jq socat perl python3 man-db"
 
 missing_packages() {
     for package in "$@"; do
