@@ -191,6 +191,8 @@ void     worker_free(struct core *core, struct worker *worker);
 /* It is reachable and willing to take leases. */
 bool     worker_willing(const struct core *core, const struct worker *worker);
 void     worker_refresh(struct core *core, struct worker *worker);   /* its place in core->roomy */
+/* Classes that found no room there may find some now. */
+void     worker_grown(struct core *core, struct worker *worker);
 /* `core->grant_ahead` says whether the lease is one beyond what fits. */
 void     worker_take(struct core *core, struct worker *worker, struct task *task);
 void     worker_release(struct core *core, struct worker *worker, struct task *task);

@@ -4,7 +4,8 @@
  *    or jobs that wait: what a round costs does not depend on the backlog.
  * 2. The best class is served first (see class.c), a few tasks at a time, so
  *    that owners take turns.
- * 3. A class for which no worker has room is set aside for the round; smaller
+ * 3. A class for which no worker has room is set aside for the round, and looks
+ *    later only at workers that may have got more room since; smaller
  *    work fills the holes.  The first of them gets one worker reserved, on
  *    which it would fit if the tasks of others ended, so that it does not
  *    starve: nothing else starts there until it got its place.
@@ -18,6 +19,8 @@ enum { QUANTUM_TASKS = 32 };       /* while others want to be served, too */
 void
 schedule_unreserve(struct core *core)
 {
+    if (core->reserved != NULL)
+        worker_grown(core, core->reserved);
     core->reserved_for = NULL;
     core->reserved = NULL;
     core->schedule = true;
@@ -124,32 +127,64 @@ worker_open_to(const struct core *core, struct class *class, struct worker *work
     return class_suits(class, worker);
 }
 
+/* Tasks of the class that the worker could take now, as *ahead_out says. */
+static uint32_t
+worker_places(struct core *core, struct class *class, struct worker *worker, bool *ahead_out)
+{
+    uint32_t room;
+
+    core_worked(core, 1);
+    *ahead_out = false;
+    if (!worker_open_to(core, class, worker))
+        return 0;
+    room = worker->ahead_count == 0 ? class_room(class, worker) : 0;
+    if (room > 0)
+        return room;
+    *ahead_out = true;
+    return worker->ahead_count < worker->allowance && worker->lease_count > 0 &&
+                   core->reserved != worker
+               ? worker->allowance - worker->ahead_count
+               : 0;
+}
+
+/* No worker had room for the class, and none of those that may have got more has. */
+static bool
+schedule_hopeless(struct core *core, struct class *class)
+{
+    bool ahead;
+
+    for (struct list *at = core->grown.next; class->looked > 0 && at != &core->grown;
+         at = at->next) {
+        struct worker *worker = CONTAINER(at, struct worker, grown);
+
+        if (worker->grew <= class->looked)
+            break;
+        if (worker_places(core, class, worker, &ahead) > 0)
+            return false;
+    }
+    return class->looked > 0;
+}
+
 /* A worker with room for the class, and for how many tasks. */
 static struct worker *
 schedule_place(struct core *core, struct class *class, uint32_t *room_out, bool *ahead_out)
 {
     struct worker *second = NULL;
 
+    if (schedule_hopeless(core, class))
+        return NULL;
     for (struct list *at = core->roomy.next; at != &core->roomy; at = at->next) {
         struct worker *worker = worker_of(at);
-        uint32_t       room;
+        uint32_t       room = worker_places(core, class, worker, ahead_out);
 
-        if (!worker_open_to(core, class, worker))
+        if (room == 0 || (*ahead_out && second != NULL))
             continue;
-        room = worker->ahead_count == 0 ? class_room(class, worker) : 0;
-        if (room > 0) {
-            *room_out = room;
-            *ahead_out = false;
+        *room_out = room;
+        if (!*ahead_out)
             return worker;
-        }
-        if (second == NULL && worker->ahead_count < worker->allowance &&
-            worker->lease_count > 0 && core->reserved != worker)
-            second = worker;
+        second = worker;
     }
-    if (second != NULL) {
-        *room_out = second->allowance - second->ahead_count;
-        *ahead_out = true;
-    }
+    *ahead_out = second != NULL;
     return second;
 }
 
@@ -199,6 +234,7 @@ schedule_serve(struct core *core, struct job *job, struct effects *fx)
     bool           ahead = false;
 
     worker = schedule_place(core, class, &room, &ahead);
+    class->looked = worker == NULL ? core->room_clock : 0;
     if (worker == NULL)
         return false;
     count = schedule_count(core, class, job, room, ahead);
@@ -262,6 +298,7 @@ schedule_reserve(struct core *core, struct class *class)
         return;
     core->reserved = best;
     core->reserved_for = class;
+    class->looked = 0;
     core->reserve_at_ms = UINT64_MAX;
 }
 

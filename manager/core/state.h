@@ -113,6 +113,7 @@ struct class {                     /* (d) */
     struct heap_node place;        /* (v) in core->classes while it has ready lines */
     struct list   aside;           /* (v) blocked in this round */
     uint64_t      blocked_ms;      /* (v) no worker has had room for it since; 0 = had */
+    uint64_t      looked;          /* (v) core->room_clock when none had; 0: look at all */
 };
 
 struct line {                      /* (v) ready jobs of one class, owner and priority */
@@ -308,12 +309,13 @@ struct worker {
     bool             joining;      /* is telling */
     bool             draining;     /* by its own word */
     bool             drained;      /* by an admin's */
-    bool             roomy;        /* in core->roomy */
+    bool             roomy;        /* in core->roomy and core->grown */
+    uint64_t         grew;         /* core->room_clock when it had more room the last time */
     uint64_t         hold_round;
     uint64_t         fault_until_ms;
     char            *fault_text;   /* what it says of its fault; NULL = nothing */
     struct heap_node fault;
-    struct list      room;
+    struct list      room, grown;
     uint32_t         cpus_milli;
     int64_t          cpus_free_milli;
     uint64_t         mem_bytes, mem_free;
@@ -398,6 +400,8 @@ struct core {
     struct heap  classes;          /* that have ready work */
     struct list  roomy;            /* workers that may have room */
     uint32_t     roomy_count;
+    struct list  grown;            /* of the roomy, those that may have more room first */
+    uint64_t     room_clock;       /* counts such changes */
     bool         grant_ahead;      /* what TASKS_LEASED grants now is beyond what fits */
     bool         schedule;         /* something changed that the scheduler should see */
     struct class *reserved_for;    /* NULL: nothing is reserved */

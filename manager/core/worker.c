@@ -83,22 +83,34 @@ worker_willing(const struct core *core, const struct worker *worker)
 }
 
 void
+worker_grown(struct core *core, struct worker *worker)
+{
+    if (!worker->roomy)
+        return;
+    worker->grew = ++core->room_clock;
+    list_remove(&worker->grown);
+    list_prepend(&core->grown, &worker->grown);
+}
+
+void
 worker_refresh(struct core *core, struct worker *worker)
 {
     bool roomy = worker_willing(core, worker) &&
                  (worker->cpus_free_milli > 0 || worker->ahead_count < worker->allowance);
 
-    if (roomy)
-        core->schedule = true;
-    if (roomy == worker->roomy)
-        return;
+    if (roomy && !worker->roomy) {
+        list_append(&core->roomy, &worker->room);
+        list_prepend(&core->grown, &worker->grown);
+        core->roomy_count++;
+    } else if (!roomy && worker->roomy) {
+        list_remove(&worker->room);
+        list_remove(&worker->grown);
+        core->roomy_count--;
+    }
     worker->roomy = roomy;
     if (roomy) {
-        list_append(&core->roomy, &worker->room);
-        core->roomy_count++;
-    } else {
-        list_remove(&worker->room);
-        core->roomy_count--;
+        core->schedule = true;
+        worker_grown(core, worker);
     }
 }
 
