@@ -360,7 +360,8 @@ step_log_get(struct core *core, const struct step *step, const union wire_any *m
     struct log_wait  asked = { .session = session, .request = step->request, .level = get->level,
                                .cursor = get->cursor <= core->logs.last ? get->cursor : 0 };
 
-    memcpy(asked.source, get->source.data, get->source.bytes);
+    if (get->source.bytes > 0)
+        memcpy(asked.source, get->source.data, get->source.bytes);
     get_forget(core, session, step->request);
     if (wait_answer(&core->logs, &asked, get->wait_ms == 0, step->fx))
         return;
