@@ -90,7 +90,7 @@ server_expire(struct functions *functions, struct server *server, const char *wh
     server_kill(functions, server, SIGKILL);
 }
 
-/* It has calls and has begun none, as far as it tells; returns when to look again. */
+/* It has begun nothing yet, as far as it tells; returns when to look again. */
 static uint64_t
 look_at_still(struct functions *functions, struct server *server, uint64_t now_ms)
 {
@@ -134,7 +134,7 @@ look_at_calls(struct functions *functions, struct server *server, uint64_t now_m
 {
     struct call *call = server_running(server);
 
-    if (server->handed_count == 0)
+    if (server->handed_count == 0 && server->child.state != CHILD_NEW)
         return look_at_idle(functions, server, now_ms);
     if (call == NULL)
         return look_at_still(functions, server, now_ms);

@@ -32,6 +32,8 @@ static const struct functions_story stories[] = {
       "start:1 turn ready:0 begin:0 hang-up:0 +3 said:0 +100 start:2 turn ready:1 begin:1 done:1 "
       "+2000 +2000 gone:0:-9",
       "made:0 0:1 ended:1/succeeded made:1 1:2 ended:2/succeeded signal:0:9" },
+    { "start hooks that do not end are killed, though nobody waits for them any more",
+      "start:1 turn kill:1 +2000 gone:0:-9", "made:0 0:1 ended:1/cancelled signal:0:9" },
     { "end hooks that do not end are killed",
       "recycle start:1 turn ready:0 begin:0 done:0 turn +2000 +2000 gone:0:-9",
       "made:0 0:1 ended:1/succeeded signal:0:9" },
