@@ -58,7 +58,9 @@ MUSTER_API bool muster_future_cancelled(const struct muster_future *future);
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_future_running(struct muster_future *future, uint32_t timeout_ms, bool *running_out,
                       struct muster_error *error);
-/* *cancelled_out false: a worker has it or it has ended, and it goes on as it was. */
+/* *cancelled_out false: a worker has it or it has ended, and it goes on as it was.  A worker
+ * takes some calls ahead of those that it runs, so that it never waits for the next: it has
+ * those, too, though they have not begun.  muster_future_terminate() ends them. */
 MUSTER_API MUSTER_MUST_CHECK muster_err
 muster_future_cancel(struct muster_future *future, uint32_t timeout_ms, bool *cancelled_out,
                      struct muster_error *error);
