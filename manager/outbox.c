@@ -134,6 +134,15 @@ outbox_set_slow(struct outbox *outbox, struct outbox_peer *to, bool slow)
     outbox->slow(outbox->context, to->peer, slow);
 }
 
+/* A frame of large messages leaves with its memory, one of many small ones is copied. */
+static muster_err
+outbox_send(struct outbox *outbox, struct outbox_peer *to)
+{
+    if (to->frame.bytes / to->messages < LINK_GIVE_BYTES_MIN)
+        return link_server_send(outbox->link, to->peer, buffer_slice(&to->frame));
+    return link_server_give(outbox->link, to->peer, &to->frame);
+}
+
 /* Send the frame in the making, or park it behind those that wait. */
 static void
 outbox_seal(struct outbox *outbox, struct outbox_peer *to)
@@ -142,7 +151,7 @@ outbox_seal(struct outbox *outbox, struct outbox_peer *to)
         return;
     wire_frame_end(&to->frame, to->messages);
     if (to->waiting_count == 0) {
-        muster_err err = link_server_send(outbox->link, to->peer, buffer_slice(&to->frame));
+        muster_err err = outbox_send(outbox, to);
 
         if (err != MUSTER_ERR_BUSY) {
             /* Sent, or the peer is gone and link will say so: nothing to keep. */
@@ -174,6 +183,7 @@ outbox_add(struct outbox *outbox, uint64_t peer, struct slice message)
         return;
     if (to->messages == 0) {
         to->frame = outbox_spare_take(outbox);
+        buffer_reserve(&to->frame, FRAME_HEADER_BYTES + message.bytes);
         wire_frame_begin(&to->frame);
     }
     buffer_append_slice(&to->frame, message);
@@ -188,10 +198,12 @@ outbox_drain(struct outbox *outbox, struct outbox_peer *to)
 {
     uint32_t sent = 0;
 
-    while (sent < to->waiting_count &&
-           link_server_send(outbox->link, to->peer, buffer_slice(&to->waiting[sent])) !=
-               MUSTER_ERR_BUSY) {
-        to->waiting_bytes -= to->waiting[sent].bytes;
+    while (sent < to->waiting_count) {
+        size_t bytes = to->waiting[sent].bytes;
+
+        if (link_server_give(outbox->link, to->peer, &to->waiting[sent]) == MUSTER_ERR_BUSY)
+            break;
+        to->waiting_bytes -= bytes;
         buffer_free(&to->waiting[sent]);
         sent++;
     }

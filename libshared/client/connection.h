@@ -22,7 +22,8 @@ enum { PART_BYTES = VALUE_BYTES_MAX };       /* every part is full but the last 
 
 struct part_in {                             /* received, not handed over yet */
     struct list   link;
-    struct buffer bytes;
+    struct buffer memory;                    /* in which `bytes` lie */
+    struct slice  bytes;
     uint64_t      whole;                     /* bytes of its message */
     bool          more;
 };
@@ -37,6 +38,7 @@ struct outgoing {
 struct incoming {
     struct list         asks;                /* struct part_ask, by number */
     struct list         parts;               /* struct part_in */
+    struct buffer       spare;               /* of a part handed over, for an answer to come */
     uint64_t            next;                /* number of the next part to ask for */
     uint64_t            received;            /* parts below it are here or handed over */
     size_t              bytes;               /* in `parts` */

@@ -45,13 +45,22 @@ receive_tell(struct muster_connection *connection)
 
 /* ---- answers ---- */
 
+/* `bytes` are copied, or lie in `memory`, which the part takes over. */
 static bool
-take_part(struct muster_connection *connection, struct slice bytes, uint64_t head)
+take_part(struct muster_connection *connection, struct slice bytes, struct buffer *memory,
+          uint64_t head)
 {
     struct incoming *in = &connection->in;
     struct part_in  *part = base_alloc(sizeof(*part));
 
-    buffer_append_slice(&part->bytes, bytes);
+    if (memory != NULL) {
+        part->memory = *memory;
+        part->bytes = bytes;
+        *memory = (struct buffer){ 0 };
+    } else {
+        buffer_append_slice(&part->memory, bytes);
+        part->bytes = buffer_slice(&part->memory);
+    }
     part->whole = head >> 1;
     part->more = (head & 1) != 0;
     list_append(&in->parts, &part->link);
@@ -65,7 +74,7 @@ take_part(struct muster_connection *connection, struct slice bytes, uint64_t hea
 }
 
 static bool
-take_parts(struct muster_connection *connection, const struct part_ask *ask,
+take_parts(struct muster_connection *connection, struct part_ask *ask,
            const struct msg_object_done *done)
 {
     struct incoming *in = &connection->in;
@@ -74,8 +83,12 @@ take_parts(struct muster_connection *connection, const struct part_ask *ask,
                 done->key.bytes == done->a * 8 && ask->number == in->received &&
                 wire_block_check_values(done->value, (uint32_t)done->a) == MUSTER_OK;
 
-    for (uint32_t i = 0; good && i < done->a; i++)
-        good = take_part(connection, wire_block_item(done->value, i), read_u64(&heads));
+    if (good && done->a == 1)
+        good = take_part(connection, wire_block_item(done->value, 0), &ask->call.call.answer,
+                         read_u64(&heads));
+    else
+        for (uint32_t i = 0; good && i < done->a; i++)
+            good = take_part(connection, wire_block_item(done->value, i), NULL, read_u64(&heads));
     if (good) {
         in->received += done->a;
         if (in->next < in->received)
@@ -139,6 +152,8 @@ ask_submit(struct muster_connection *connection, uint64_t bytes_max)
     struct part_ask           *ask = base_alloc(sizeof(*ask));
 
     ask->call.done = ask_done;
+    ask->call.call.answer = in->spare;
+    in->spare = (struct buffer){ 0 };
     ask->connection = connection;
     ask->number = in->next;
     list_append(&in->asks, &ask->link);
@@ -193,9 +208,10 @@ receive_end(struct muster_connection *connection)
         struct part_in *part = CONTAINER(in->parts.next, struct part_in, link);
 
         list_remove(&part->link);
-        buffer_free(&part->bytes);
+        buffer_free(&part->memory);
         free(part);
     }
+    buffer_free(&in->spare);
     free(in->message.data);
 }
 
@@ -237,10 +253,20 @@ part_remove(struct muster_connection *connection, struct part_in *part)
     receive_tell(connection);
 }
 
+/* Its memory is for the next answer. */
 static void
-part_free(struct part_in *part)
+part_free(struct muster_connection *connection, struct part_in *part)
 {
-    buffer_free(&part->bytes);
+    struct buffer *spare = &connection->in.spare;
+
+    if (spare->capacity < part->memory.capacity) {
+        struct buffer smaller = *spare;
+
+        *spare = part->memory;
+        buffer_clear(spare);
+        part->memory = smaller;
+    }
+    buffer_free(&part->memory);
     free(part);
 }
 
@@ -271,7 +297,7 @@ message_fill(struct muster_connection *connection, struct part_in *part, bool *d
     in->filled += part->bytes.bytes;
     *done_out = !part->more;
     part_remove(connection, part);
-    part_free(part);
+    part_free(connection, part);
 }
 
 static muster_err
@@ -395,8 +421,8 @@ muster_connection_receive_to(struct muster_connection *connection, uint32_t time
         if (!failed)
             failed = sink(context, part->bytes.data, part->bytes.bytes, part->whole);
         more = part->more;
-        part_free(part);
         pthread_mutex_lock(&session->lock);
+        part_free(connection, part);
     }
     pthread_mutex_unlock(&session->lock);
     if (!err && failed)

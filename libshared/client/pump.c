@@ -26,6 +26,16 @@ static void pump_do(struct muster_session *session, uint64_t now_ms, uint32_t ac
 
 /* ---- sending ---- */
 
+/* A frame of large messages leaves with its memory, one of many small ones is copied,
+ * and its memory used for the next. */
+static bool
+pump_frame_send(struct muster_session *session)
+{
+    if (session->frame.bytes / session->frame_messages < LINK_GIVE_BYTES_MIN)
+        return link_client_send(session->link, buffer_slice(&session->frame)) == MUSTER_OK;
+    return link_client_give(session->link, &session->frame) == MUSTER_OK;
+}
+
 /* False when the link is full; the frame stays. */
 static bool
 pump_flush(struct muster_session *session)
@@ -34,8 +44,7 @@ pump_flush(struct muster_session *session)
         return true;
     if (!session->frame_stuck)
         wire_frame_end(&session->frame, session->frame_messages);
-    session->frame_stuck =
-        link_client_send(session->link, buffer_slice(&session->frame)) != MUSTER_OK;
+    session->frame_stuck = !pump_frame_send(session);
     if (session->frame_stuck)
         return false;
     buffer_clear(&session->frame);
@@ -52,8 +61,10 @@ pump_room(struct muster_session *session, size_t bytes)
     if (session->frame_messages > 0 &&
         !wire_frame_fits(&session->frame, session->frame_messages, bytes) && !pump_flush(session))
         return false;
-    if (session->frame_messages == 0)
+    if (session->frame_messages == 0) {
+        buffer_reserve(&session->frame, FRAME_HEADER_BYTES + bytes);
         wire_frame_begin(&session->frame);
+    }
     return true;
 }
 

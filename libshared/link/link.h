@@ -17,6 +17,9 @@
 #include "buffer.h"
 #include "errors.h"
 
+/* Frames whose messages have so many bytes each are better given than sent (see below). */
+enum { LINK_GIVE_BYTES_MIN = 32 * 1024 };
+
 /* ---- the manager's side ---- */
 struct link_server;
 
@@ -67,6 +70,9 @@ bool        link_server_receive(struct link_server *server, struct link_peer *fr
 /* OK; BUSY when the peer is slow (keep the frame and try again later);
  * NOT_FOUND when the peer is gone. */
 muster_err  link_server_send(struct link_server *server, uint64_t peer, struct slice frame);
+/* The same without a copy: on OK *frame is empty afterwards, its memory taken over;
+ * on an error its bytes stay.  For large frames: it costs an allocation. */
+muster_err  link_server_give(struct link_server *server, uint64_t peer, struct buffer *frame);
 /* Say in the log, where refused handshakes are, that this peer may not do what it wants:
  * a few lines a second, however many are refused. */
 void        link_server_refused(struct link_server *server, uint64_t peer, const char *why);
@@ -119,5 +125,8 @@ bool            link_client_receive(struct link_client *client, struct slice *fr
  * when there is one that link_client_state() has not told of yet: so HELLO can be
  * the first frame on it. */
 muster_err      link_client_send(struct link_client *client, struct slice frame);
+/* The same without a copy: on OK *frame is empty afterwards, its memory taken over;
+ * on an error its bytes stay.  For large frames: it costs an allocation. */
+muster_err      link_client_give(struct link_client *client, struct buffer *frame);
 
 #endif

@@ -310,29 +310,57 @@ link_client_receive(struct link_client *client, struct slice *frame_out)
     return false;
 }
 
+/* Nothing is sent on a connection that has ended, though libzmq may not have taken it
+ * away yet.  And on one that the caller does not know of yet HELLO must come first. */
+static bool
+client_away(struct link_client *client)
+{
+    if (link_waker_look(&client->changes) != 0 && client_watch(client))
+        link_waker_arm(&client->changes);       /* read here, but the caller has not seen it */
+    return client->state != LINK_CONNECTED || client->seen != client->connections;
+}
+
+/* False: there is no room; the message is still ours. */
+static bool
+client_put(struct link_client *client, zmq_msg_t *message)
+{
+    int rc = zmq_msg_send(message, client->dealer, ZMQ_DONTWAIT);
+
+    assert(rc >= 0 || zmq_errno() == EAGAIN);
+    client->frames.unsure = true;
+    return rc >= 0;
+}
+
 muster_err
 link_client_send(struct link_client *client, struct slice frame)
 {
     zmq_msg_t message;
-    int       rc;
 
     assert(frame.bytes <= client->frame_bytes_max);
-    /* On a connection that the caller does not know of yet HELLO must come first. */
-    if (link_waker_look(&client->changes) != 0 && client_watch(client))
-        link_waker_arm(&client->changes);       /* read here, but the caller has not seen it */
-    if (client->seen != client->connections)
+    if (client_away(client))
         return MUSTER_ERR_BUSY;
-    rc = zmq_msg_init_size(&message, frame.bytes);
-    assert(rc == 0);
-    if (frame.bytes > 0)
-        memcpy(zmq_msg_data(&message), frame.data, frame.bytes);
-    rc = zmq_msg_send(&message, client->dealer, ZMQ_DONTWAIT);
-    if (rc < 0) {
-        assert(zmq_errno() == EAGAIN);
-        zmq_msg_close(&message);
-    }
-    client->frames.unsure = true;
-    return rc < 0 ? MUSTER_ERR_BUSY : MUSTER_OK;
+    link_message_copy(&message, frame);
+    if (client_put(client, &message))
+        return MUSTER_OK;
+    zmq_msg_close(&message);
+    return MUSTER_ERR_BUSY;
+}
+
+muster_err
+link_client_give(struct link_client *client, struct buffer *frame)
+{
+    zmq_msg_t message;
+
+    assert(frame->bytes > 0 && frame->bytes <= client->frame_bytes_max);
+    if (client_away(client))
+        return MUSTER_ERR_BUSY;
+    link_message_take(&message, frame);
+    if (client_put(client, &message))
+        return MUSTER_OK;
+    /* libzmq does not give memory back; being full is rare enough for a copy. */
+    buffer_append(frame, zmq_msg_data(&message), zmq_msg_size(&message));
+    zmq_msg_close(&message);
+    return MUSTER_ERR_BUSY;
 }
 
 int

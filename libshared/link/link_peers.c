@@ -277,15 +277,12 @@ link_peers_tick(struct link_server *server)
 struct sender {
     uint32_t    routing;
     int         fd;
-    uint8_t     key[KEY_BYTES];
-    const char *address;
+    const char *user;          /* its key, as PEER_USER_BYTES digits */
 };
 
 static bool
 key_of_user(const char *user, uint8_t key_out[KEY_BYTES])
 {
-    if (strlen(user) != 2 * KEY_BYTES)
-        return false;
     for (size_t i = 0; i < 2 * KEY_BYTES; i++) {
         char     c = user[i];
         unsigned digit;
@@ -306,17 +303,22 @@ static bool
 sender_read(struct link_server *server, struct sender *sender)
 {
     const uint8_t *id = zmq_msg_data(&server->id);
-    const char    *user = zmq_msg_gets(&server->frame, "User-Id");
 
+    sender->user = zmq_msg_gets(&server->frame, "User-Id");
     sender->fd = zmq_msg_get(&server->frame, ZMQ_SRCFD);
-    sender->address = server->local ? "" : zmq_msg_gets(&server->frame, "Peer-Address");
-    if (sender->address == NULL)
-        sender->address = "";
-    if (user == NULL || !key_of_user(user, sender->key) ||
+    if (sender->user == NULL || strlen(sender->user) != PEER_USER_BYTES ||
         zmq_msg_size(&server->id) != ROUTING_BYTES || id[0] != 0)
         return false;
     sender->routing = (uint32_t)id[1] << 24 | (uint32_t)id[2] << 16 | (uint32_t)id[3] << 8 | id[4];
     return true;
+}
+
+static const char *
+sender_address(struct link_server *server)
+{
+    const char *address = server->local ? NULL : zmq_msg_gets(&server->frame, "Peer-Address");
+
+    return address != NULL ? address : "";
 }
 
 /* The first frame of a connection.  NULL: it is late, or not welcome. */
@@ -325,9 +327,15 @@ peer_meet(struct link_server *server, const struct sender *sender)
 {
     struct connection  *connection;
     struct muster_error why = { 0 };
+    const char         *address = sender_address(server);
+    uint8_t             key[KEY_BYTES];
     struct peer        *peer;
 
     link_peers_watch(server);
+    if (!key_of_user(sender->user, key)) {
+        connection_shut(server, sender->fd);
+        return NULL;
+    }
     connection = connection_at(server, sender->fd);
     if (connection == NULL || !connection->open)
         return NULL;
@@ -341,8 +349,8 @@ peer_meet(struct link_server *server, const struct sender *sender)
     if (peer != NULL)
         link_peers_forget(server, peer);
     /* The table may have changed, and others come in, since the handshake. */
-    if (link_zap_enter(server->zap, sender->key, sender->address, &why)) {
-        link_zap_log(server->zap, sender->key, sender->address, why.detail);
+    if (link_zap_enter(server->zap, key, address, &why)) {
+        link_zap_log(server->zap, key, address, why.detail);
         connection_shut(server, sender->fd);
         return NULL;
     }
@@ -350,8 +358,9 @@ peer_meet(struct link_server *server, const struct sender *sender)
     peer->number = ++server->peers_met;
     peer->routing = sender->routing;
     peer->fd = sender->fd;
-    memcpy(peer->key, sender->key, KEY_BYTES);
-    snprintf(peer->address, sizeof(peer->address), "%s", sender->address);
+    memcpy(peer->key, key, KEY_BYTES);
+    memcpy(peer->user, sender->user, PEER_USER_BYTES);
+    snprintf(peer->address, sizeof(peer->address), "%s", address);
     map_put(&server->by_number, peer->number, peer);
     map_put(&server->by_routing, peer->routing, peer);
     connection->peer = peer;
@@ -370,7 +379,8 @@ link_peers_sender(struct link_server *server)
         return NULL;
     }
     peer = map_get(&server->by_routing, sender.routing);
-    if (peer == NULL || peer->fd != sender.fd || memcmp(peer->key, sender.key, KEY_BYTES) != 0)
+    if (peer == NULL || peer->fd != sender.fd ||
+        memcmp(peer->user, sender.user, PEER_USER_BYTES) != 0)
         peer = peer_meet(server, &sender);
     return peer != NULL && peer->cut_at_ms == 0 ? peer : NULL;
 }

@@ -96,35 +96,66 @@ link_server_receive(struct link_server *server, struct link_peer *from_out, stru
     return false;
 }
 
-muster_err
-link_server_send(struct link_server *server, uint64_t number, struct slice frame)
+/* The address of a message, which must follow: there is room for all of it. */
+static muster_err
+server_address(struct link_server *server, uint64_t number)
 {
     struct peer *peer = map_get(&server->by_number, number);
     uint8_t      id[ROUTING_BYTES] = { 0 };
-    zmq_msg_t    message;
-    int          rc;
 
-    assert(frame.bytes <= server->frame_bytes_max);
     if (peer == NULL || peer->cut_at_ms != 0)
         return MUSTER_ERR_NOT_FOUND;
     for (unsigned i = 0; i < 4; i++)
         id[1 + i] = (uint8_t)(peer->routing >> (24 - 8 * i));
-    if (zmq_send(server->router, id, sizeof(id), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-        if (zmq_errno() == EAGAIN)
-            return MUSTER_ERR_BUSY;
-        assert(zmq_errno() == EHOSTUNREACH);
-        link_peers_forget(server, peer);      /* its end was not announced yet, or never met us */
-        return MUSTER_ERR_NOT_FOUND;
-    }
-    rc = zmq_msg_init_size(&message, frame.bytes);
-    assert(rc == 0);
-    if (frame.bytes > 0)
-        memcpy(zmq_msg_data(&message), frame.data, frame.bytes);
-    rc = zmq_msg_send(&message, server->router, ZMQ_DONTWAIT);
-    assert(rc >= 0);                    /* room was there for the whole message */
-    server->counters.frames_out++;
-    server->counters.bytes_out += frame.bytes;
     server->waker.unsure = true;
+    if (zmq_send(server->router, id, sizeof(id), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
+        return MUSTER_OK;
+    if (zmq_errno() == EAGAIN)
+        return MUSTER_ERR_BUSY;
+    assert(zmq_errno() == EHOSTUNREACH);
+    link_peers_forget(server, peer);      /* its end was not announced yet, or never met us */
+    return MUSTER_ERR_NOT_FOUND;
+}
+
+static void
+server_put(struct link_server *server, zmq_msg_t *message)
+{
+    size_t bytes = zmq_msg_size(message);
+    int    rc = zmq_msg_send(message, server->router, ZMQ_DONTWAIT);
+
+    assert(rc >= 0);
+    (void)rc;
+    server->counters.frames_out++;
+    server->counters.bytes_out += bytes;
+}
+
+muster_err
+link_server_send(struct link_server *server, uint64_t number, struct slice frame)
+{
+    zmq_msg_t  message;
+    muster_err err;
+
+    assert(frame.bytes <= server->frame_bytes_max);
+    err = server_address(server, number);
+    if (err)
+        return err;
+    link_message_copy(&message, frame);
+    server_put(server, &message);
+    return MUSTER_OK;
+}
+
+muster_err
+link_server_give(struct link_server *server, uint64_t number, struct buffer *frame)
+{
+    zmq_msg_t  message;
+    muster_err err;
+
+    assert(frame->bytes > 0 && frame->bytes <= server->frame_bytes_max);
+    err = server_address(server, number);
+    if (err)
+        return err;
+    link_message_take(&message, frame);
+    server_put(server, &message);
     return MUSTER_OK;
 }
 

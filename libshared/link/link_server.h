@@ -10,7 +10,10 @@
 #include "list.h"
 #include "map.h"
 
-enum { ROUTING_BYTES = 5 };   /* of an automatic routing id: a zero, then a number */
+enum {
+    ROUTING_BYTES   = 5,       /* of an automatic routing id: a zero, then a number */
+    PEER_USER_BYTES = 2 * KEY_BYTES,
+};
 
 struct peer {
     struct list link;          /* in server->cutting or server->ending */
@@ -20,6 +23,7 @@ struct peer {
     uint64_t    cut_at_ms;     /* 0 = not being cut */
     bool        ending;        /* disconnected; what it sent before may still be unread */
     uint8_t     key[KEY_BYTES];
+    char        user[PEER_USER_BYTES];     /* the key in digits, as its frames say it */
     char        address[64];
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -152,6 +153,37 @@ link_socket_close(void *socket)
 
     assert(rc == 0);
     (void)rc;
+}
+
+/* ---- messages ---- */
+
+void
+link_message_copy(zmq_msg_t *message, struct slice frame)
+{
+    int rc = zmq_msg_init_size(message, frame.bytes);
+
+    assert(rc == 0);
+    (void)rc;
+    if (frame.bytes > 0)
+        memcpy(zmq_msg_data(message), frame.data, frame.bytes);
+}
+
+/* Called by whichever thread is done with the message. */
+static void
+message_free(void *data, void *hint)
+{
+    (void)hint;
+    free(data);
+}
+
+void
+link_message_take(zmq_msg_t *message, struct buffer *frame)
+{
+    int rc = zmq_msg_init_data(message, frame->data, frame->bytes, message_free, NULL);
+
+    assert(rc == 0);
+    (void)rc;
+    *frame = (struct buffer){ 0 };
 }
 
 /* ---- monitors ---- */

@@ -6,6 +6,8 @@
 #ifndef LINK_SOCKET_H
 #define LINK_SOCKET_H
 
+#include <zmq.h>
+
 #include "link.h"
 
 enum {
@@ -30,6 +32,10 @@ void       link_context_free(void *context);                   /* NULL is allowe
 muster_err link_set_int(void *socket, int option, int value, struct muster_error *error);
 muster_err link_set_bytes(void *socket, int option, const void *bytes, size_t count,
                           struct muster_error *error);
+
+/* A message of these bytes; or of the buffer's, whose memory it takes over. */
+void link_message_copy(zmq_msg_t *message, struct slice frame);
+void link_message_take(zmq_msg_t *message, struct buffer *frame);
 
 /* The socket monitor: events as libzmq queues them. */
 struct link_event {

@@ -113,7 +113,7 @@ wait_copy(struct slice bytes)
 
     if (bytes.bytes == 0)
         return slice_of(NULL, 0);
-    copy = base_alloc(bytes.bytes);
+    copy = base_realloc(NULL, bytes.bytes);      /* not zeroed: it may be large */
     memcpy(copy, bytes.data, bytes.bytes);
     return slice_of(copy, bytes.bytes);
 }

@@ -10,8 +10,8 @@ set -euo pipefail
 
 source=$1
 build=$2
-tests=(link_test_door store_test_contract store_test_durable client_test_session client_test_futures
-       client_test_object client_test_queue_async)
+tests=(link_test_door link_test_wake store_test_contract store_test_durable client_test_session
+       client_test_drive client_test_futures client_test_object client_test_queue_async)
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -37,6 +37,7 @@ struct fake {
     _Atomic int         refuse_hello;      /* error code, 0: none */
     _Atomic int         refuse_times;      /* so often; < 0: always */
     _Atomic int         welcome_role;      /* 0: the key's */
+    _Atomic int         beat_ms;           /* 0: 200 */
     _Atomic int         mute_hello;
     _Atomic int         mute;              /* answer nothing but HELLO and BEAT */
     _Atomic int         cut_next;          /* cut the connection instead of answering, so often */
@@ -108,6 +109,7 @@ fake_hello(struct fake *fake, uint64_t request, const struct msg_hello *m)
 {
     union wire_any welcome = { 0 };
     int            role = atomic_load(&fake->welcome_role);
+    int            beat_ms = atomic_load(&fake->beat_ms);
 
     atomic_fetch_add(&fake->hellos, 1);
     if (atomic_load(&fake->mute_hello))
@@ -132,7 +134,7 @@ fake_hello(struct fake *fake, uint64_t request, const struct msg_hello *m)
                                             .role = (uint8_t)(role ? role : ROLE_CLIENT),
                                             .user = slice_text("test"),
                                             .software = slice_text("fake"),
-                                            .beat_ms = 200,
+                                            .beat_ms = beat_ms > 0 ? (uint32_t)beat_ms : 200,
                                             .lease_ms = LEASE_MS,
                                             .session_ms = SESSION_MS };
     fake_send(fake, MSG_TYPE_WELCOME, request, &welcome);

@@ -39,6 +39,16 @@ link_server_send(struct link_server *server, uint64_t peer, struct slice bytes)
     return MUSTER_OK;
 }
 
+muster_err
+link_server_give(struct link_server *server, uint64_t peer, struct buffer *frame)
+{
+    muster_err err = link_server_send(server, peer, buffer_slice(frame));
+
+    if (!err)
+        buffer_free(frame);
+    return err;
+}
+
 void
 link_server_cut(struct link_server *server, uint64_t peer)
 {
