@@ -59,7 +59,8 @@ list_put(struct hist_object *list, uint32_t at, uint32_t removed, const int64_t 
     list->list.items = items;
     memmove(&list->list.items[at + count], &list->list.items[at + removed],
             tail * sizeof(*added));
-    memcpy(&list->list.items[at], added, count * sizeof(*added));
+    if (count > 0)
+        memcpy(&list->list.items[at], added, count * sizeof(*added));
     list->list.count = at + count + tail;
 }
 
