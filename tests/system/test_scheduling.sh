@@ -100,6 +100,20 @@ check "it goes on" job_is "$blocker" running
 touch "$tmp/free"
 status_of 0 timeout 20 muster wait all
 
+story "jobs share a cap: one at a time of both, in turns, though two workers are free"
+rm -f "$tmp/turn"
+first=$(muster submit --jobs 1 --name first -- sh -c 'until [ -e "$0" ]; do sleep 0.05; done' "$tmp/turn")
+second=$(muster submit --jobs-with last --queue special -- true)
+eventually 10 "the first runs" job_is "$first" running
+contains "why the second waits" "$(muster why "$second")" "of the jobs that share its cap"
+contains "muster job shows it" "$(muster job "$second")" "at most 1 at once with job $first"
+equal "and --json" "$(job_field "$second" cap_with)" "$first"
+status_of 2 muster submit --jobs 3 --jobs-with "$first" -- true
+contains "another number" "$err" "the cap of job $first is 1"
+status_of 66 muster submit --jobs-with 999999 -- true
+: >"$tmp/turn"
+check "both end" timeout 20 muster -q wait "$first" "$second"
+
 story "retry of some, whatever became of them"
 job=$(muster submit --array 1-3 -- sh -c 'echo {} >>"$0"' "$tmp/again")
 check "wait" muster -q wait "$job"
