@@ -161,6 +161,8 @@ loop_message(struct loop *loop, uint64_t now_ms, const struct wire_message *mess
         stdin_refused(&loop->stdins, message->request, error_from_number(m.error.code)) &&
         m.error.code != MUSTER_ERR_SESSION)
         return;
+    if (outbox_answered(&loop->outbox, message->request) && message->type == MSG_TYPE_ACK)
+        return;
     if (logs_answer(&loop->logs, now_ms, message->request, message->type, &m))
         return;
     agent_message(loop->agent, now_ms, message->request, message->type, &m, &loop->actions);

@@ -53,6 +53,7 @@ outbox_clear(struct outbox *outbox)
         bulk_drop(BULK_OF(outbox->bulk.next));
     buffer_clear(&outbox->frame);
     outbox->messages = 0;
+    outbox->chunks = 0;
     outbox->blocked = false;
 }
 
@@ -139,14 +140,34 @@ chunk_frame(struct outbox *outbox, const struct bulk *bulk, outbox_read_fn *read
     if (good) {
         m.data = buffer_slice(&piece);
         wire_frame_begin(&outbox->frame);
-        begin = wire_message_begin(&outbox->frame, MSG_TYPE_RESULT_CHUNK, 0);
+        begin = wire_message_begin(&outbox->frame, MSG_TYPE_RESULT_CHUNK,
+                                   OUTBOX_CHUNK_REQUEST);
         wire_put_msg_result_chunk(&outbox->frame, &m);
         wire_message_end(&outbox->frame, begin);
         outbox->messages = 1;
+        outbox->chunks++;
         frame_put_aside(outbox);
     }
     buffer_free(&piece);
     return good;
+}
+
+bool
+outbox_answered(struct outbox *outbox, uint64_t request)
+{
+    if (request != OUTBOX_CHUNK_REQUEST || outbox->chunks == 0)
+        return false;
+    outbox->chunks--;
+    return true;
+}
+
+/* The head of the bulk lane may go: it is no chunk, or the window has room. */
+static bool
+bulk_may_go(const struct outbox *outbox)
+{
+    if (list_empty(&outbox->bulk))
+        return false;
+    return BULK_OF(outbox->bulk.next)->message.data != NULL || outbox->chunks < OUTBOX_WINDOW;
 }
 
 /* Move the head of the bulk lane into a frame. */
@@ -201,7 +222,7 @@ outbox_flush(struct outbox *outbox, struct link_client *link, outbox_read_fn *re
     }
     frame_put_aside(outbox);
     while (frames_send(outbox, link)) {
-        if (list_empty(&outbox->bulk))
+        if (!bulk_may_go(outbox))
             return;
         bulk_advance(outbox, read, context);
     }
