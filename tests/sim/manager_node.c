@@ -211,7 +211,6 @@ manager_peer_gone(struct manager_node *node, uint64_t peer)
         core_away(node->core, manager_clock_ms(node), session);
         manager_note(node, (struct note){ .type = NOTE_AWAY, .session = session });
     }
-    core_check(node->core);
     manager_plan_round(node, node->sim->now_ms);
 }
 
