@@ -236,8 +236,9 @@ receive_refused(struct hist_object *pipe, const struct hist_op *op, muster_err e
     for (uint64_t i = op->b; error == MUSTER_ERR_END && i <= flow->count; i++)
         if (flow->parts[i - 1].restarts == pipe->objects->restarts)
             model_fail(pipe, op, "END, but part %llu is still to come", (unsigned long long)i);
-    /* Of two who send from one end, only those who come back first have their numbers. */
-    if (error == MUSTER_ERR_IO && part != NULL && !flow->mixed &&
+    /* Of two who send from one end, only those who come back first have their numbers; of two
+     * who receive at one, one may have taken it. */
+    if (error == MUSTER_ERR_IO && part != NULL && !flow->mixed && op->b >= flow->asked_taken &&
         (!part->loose || part->restarts == pipe->objects->restarts))
         model_fail(pipe, op, "part %llu is lost, and %s", (unsigned long long)op->b,
                    part->loose ? "the manager was not restarted" : "its sender is there");
