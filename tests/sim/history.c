@@ -230,6 +230,7 @@ apply_submitted(struct history *history, const struct note *note)
         buffer_clear(&plan->followed);
         plan->pruned = false;
         plan->again = true;
+        plan->halted = false;
         plan->job = 0;
     }
     if (plan->job != 0 && plan->job != note->job)
@@ -273,11 +274,12 @@ plan_failed(const struct plan *plan)
     return failed;
 }
 
-/* So many failures halt it; after a retry nobody here knows how many count. */
+/* So many failures halt it, unless it was cancelled before; after a retry nobody here
+ * knows how many count. */
 static bool
-plan_halted(const struct plan *plan)
+plan_halts(const struct plan *plan)
 {
-    return plan->fail_max > 0 && !plan->retried && !plan->again &&
+    return plan->fail_max > 0 && !plan->retried && !plan->again && !plan->cancelled &&
            plan_failed(plan) >= plan->fail_max;
 }
 
@@ -312,7 +314,7 @@ apply_leased(struct history *history, const struct note *note)
                  (unsigned long long)task->epoch);
     if (!plan->retried)
         check_after(history, plan);
-    if (plan_halted(plan))
+    if (plan->halted)
         sim_fail(history->sim, "task %u of %s is leased although %u tasks failed, its limit",
                  note->token.index, plan->name, plan->fail_max);
     task->leased = true;
@@ -367,7 +369,8 @@ apply_accepted(struct history *history, const struct note *note, struct plan *pl
         task->failures++;
     task->done = task->outcome == OUTCOME_SUCCEEDED || task->outcome == OUTCOME_CANCELLED ||
                  task->failures >= attempts;
-    plan->stopped |= plan_halted(plan);
+    plan->halted |= plan_halts(plan);
+    plan->stopped |= plan->halted;
     plan->cancelled |= plan->stopped;
 }
 
@@ -394,6 +397,7 @@ apply_retried(struct history *history, const struct note *note)
     struct plan *plan = plan_for(history, note, "a retry");
 
     plan->retried = true;
+    plan->halted = false;
     plan->cancelled = false;
     plan->stopped = false;
     for (uint32_t i = 0; i < plan->total; i++) {

@@ -54,6 +54,7 @@ struct plan {
     bool     abandoned;                /* its client is gone */
     bool     cancelled;                /* asked for, by anybody or anything */
     bool     stopped;                  /* and what was leased, too */
+    bool     halted;                   /* too many of its tasks failed */
     bool     retried;
     bool     pruned;
     bool     again;                    /* submitted once more after it was pruned */
