@@ -2,7 +2,7 @@
 # Shared objects from the shell: queue, lock, event, barrier, dict, object.
 . "$(dirname "$0")/lib.sh"
 
-manager --session 6s --lease 3s
+manager --session 8s --lease 3s
 
 # ended NAME WANTED: wait for a program that ends by itself; its exit status must be WANTED.
 ended() {
@@ -200,7 +200,7 @@ story "lock: through a manager that is killed and comes back"
 holder h4 l
 eventually 10 "the next waits" waiting lock l 1
 stop manager KILL
-manager --session 6s --lease 3s
+manager --session 8s --lease 3s
 check "it is still held" alive "${pid_of[h3]}"
 status_of 124 muster lock l --timeout 0 -- true
 touch "$tmp/h3.go"
@@ -223,7 +223,7 @@ stop manager KILL
 eventually 12 "it is stopped" dead "${pid_of[h5]}"
 ended h5 75
 check "its command is gone" none_marked
-manager --session 6s --lease 3s
+manager --session 8s --lease 3s
 
 story "lock: exit codes, nesting, permits"
 status_of 7 muster lock l -- sh -c 'exit 7'
