@@ -219,6 +219,8 @@ void watch_tell(struct core *core, struct effects *fx);
 
 /* ---- lent.c: keys of tasks ---- */
 struct lent *lent_find(const struct core *core, struct slice key);   /* NULL: nobody's */
+/* May who proved this key open a session with it?  `lent` NULL: no. */
+bool lent_admits(const struct lent *lent, const struct core_from *from);
 /* HELLO with this key opened a session. */
 void lent_opened(struct core *core, const struct session *session, const struct lent *lent,
                  struct effects *fx);

@@ -49,6 +49,15 @@ lent_find(const struct core *core, struct slice key)
     return lent != NULL && slice_equal(lent_bytes(lent), key) ? lent : NULL;
 }
 
+/* Another lease may have the key by now, of a job of somebody else: whoever came in
+ * before is still the one that the key was good for then. */
+bool
+lent_admits(const struct lent *lent, const struct core_from *from)
+{
+    return lent != NULL && from->role == ROLE_CLIENT &&
+           slice_equal(lent->task->job->user->name, from->user);
+}
+
 /* ---- TASK_KEY ---- */
 
 static bool

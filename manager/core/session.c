@@ -196,7 +196,7 @@ session_hello(struct core *core, const struct core_from *from, uint64_t request,
     const struct lent *lent = lent_find(core, from->key);
 
     fx->opened = 0;
-    if (from->key.bytes > 0 && lent == NULL) {
+    if (from->key.bytes > 0 && !lent_admits(lent, from)) {
         effects_error(fx, 0, request, MUSTER_ERR_AUTH,
                       "the task that the key was made for has ended");
         return;

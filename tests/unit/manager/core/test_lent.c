@@ -83,17 +83,24 @@ key_lend(const struct scene *scene)
 
 /* HELLO of a connection that proved this key of a task; 0: refused. */
 static uint64_t
-key_hello(struct world *world, const uint8_t *key, uint64_t session)
+key_hello_from(struct world *world, struct core_from from, const uint8_t *key, uint64_t session)
 {
-    struct core_from from = { .role = ROLE_CLIENT, .user = slice_text("ann"),
-                              .address = slice_text("10.0.0.1"),
-                              .key = slice_of(key, KEY_PUBLIC_BYTES) };
-    union wire_any   m = { .hello = { .version_min = 1, .version_max = 1, .session = session,
-                                      .secret = 77, .host = slice_text("host"), .pid = 9 } };
+    union wire_any m = { .hello = { .version_min = 1, .version_max = 1, .session = session,
+                                    .secret = 77, .host = slice_text("host"), .pid = 9 } };
 
+    from.address = slice_text("10.0.0.1");
+    from.key = slice_of(key, KEY_PUBLIC_BYTES);
     core_step(world->core, world->now_ms, &from, ++world->request, MSG_TYPE_HELLO, &m,
               &world->fx);
     return world->fx.opened;
+}
+
+static uint64_t
+key_hello(struct world *world, const uint8_t *key, uint64_t session)
+{
+    struct core_from from = { .role = ROLE_CLIENT, .user = slice_text("ann") };
+
+    return key_hello_from(world, from, key, session);
 }
 
 static uint64_t
@@ -230,6 +237,30 @@ unknown_key_is_told(void **state)
     world_expect_error(scene.world, MUSTER_ERR_AUTH);
     assert_int_equal(key_hello(scene.world, key_like_a, 0), 0);
     world_expect_error(scene.world, MUSTER_ERR_AUTH);
+    world_quiet(scene.world);
+    world_turn(scene.world, 1);
+    world_free(scene.world);
+}
+
+/* A connection outlives what its key was made for: with the same key, lent for a task of
+ * somebody else meanwhile, it is still the one that it was let in as. */
+static void
+connection_of_another(void **state)
+{
+    static const struct core_from others[] = {
+        { .role = ROLE_CLIENT, .user = { "bob", 3 } },
+        { .role = ROLE_ADMIN, .user = { "ann", 3 } },
+        { .role = ROLE_WORKER, .user = { "ann", 3 } },
+    };
+    struct scene scene;
+
+    (void)state;
+    scene_make(&scene);
+    key_lend(&scene);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_int_equal(key_hello_from(scene.world, others[i], key_a, 0), 0);
+        world_expect_error(scene.world, MUSTER_ERR_AUTH);
+    }
     world_quiet(scene.world);
     world_turn(scene.world, 1);
     world_free(scene.world);
@@ -419,6 +450,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(key_of_another_task), cmocka_unit_test(only_this_key_resumes),
         cmocka_unit_test(unknown_key_is_told), cmocka_unit_test(bound_jobs_end),
+        cmocka_unit_test(connection_of_another),
         cmocka_unit_test(restart_from_facts),  cmocka_unit_test(restart_from_objects),
     };
     int failed = STORIES("TASK_KEY", said, run_said);
