@@ -128,8 +128,8 @@ client_retry(struct link_client *client)
         return;
     client_retry_never(client);
     /* ENOENT: libzmq has forgotten the ended connection already. */
-    if (zmq_disconnect(client->dealer, client->endpoint) != 0)
-        assert(zmq_errno() == ENOENT);
+    while (zmq_disconnect(client->dealer, client->endpoint) != 0 && zmq_errno() != ENOENT)
+        assert(zmq_errno() == EINTR);
     if (zmq_connect(client->dealer, client->endpoint) != 0) {
         client_waiting(client, MUSTER_ERR_UNREACHABLE, zmq_strerror(zmq_errno()));
         client_retry_later(client);
@@ -292,11 +292,11 @@ link_client_state(struct link_client *client, uint64_t *connections_out, struct 
 bool
 link_client_receive(struct link_client *client, struct slice *frame_out)
 {
-    while (zmq_msg_recv(&client->frame, client->dealer, ZMQ_DONTWAIT) >= 0) {
+    while (link_message_receive(&client->frame, client->dealer) >= 0) {
         bool single = !zmq_msg_more(&client->frame);
 
         while (zmq_msg_more(&client->frame)) {
-            if (zmq_msg_recv(&client->frame, client->dealer, ZMQ_DONTWAIT) < 0)
+            if (link_message_receive(&client->frame, client->dealer) < 0)
                 break;
         }
         if (!single || zmq_msg_size(&client->frame) > client->frame_bytes_max)
@@ -324,7 +324,7 @@ client_away(struct link_client *client)
 static bool
 client_put(struct link_client *client, zmq_msg_t *message)
 {
-    int rc = zmq_msg_send(message, client->dealer, ZMQ_DONTWAIT);
+    int rc = link_message_send(message, client->dealer);
 
     assert(rc >= 0 || zmq_errno() == EAGAIN);
     client->frames.unsure = true;

@@ -27,18 +27,18 @@ server_read(struct link_server *server, bool *single_out)
 {
     bool single = true;
 
-    if (zmq_msg_recv(&server->id, server->router, ZMQ_DONTWAIT) < 0)
+    if (link_message_receive(&server->id, server->router) < 0)
         return false;
     /* libzmq hands over whole messages: the other parts are there. */
     if (!zmq_msg_more(&server->id) ||
-        zmq_msg_recv(&server->frame, server->router, ZMQ_DONTWAIT) < 0)
+        link_message_receive(&server->frame, server->router) < 0)
         return false;
     while (zmq_msg_more(&server->frame)) {
         zmq_msg_t rest;
 
         single = false;
         zmq_msg_init(&rest);
-        if (zmq_msg_recv(&rest, server->router, ZMQ_DONTWAIT) < 0 || !zmq_msg_more(&rest)) {
+        if (link_message_receive(&rest, server->router) < 0 || !zmq_msg_more(&rest)) {
             zmq_msg_close(&rest);
             break;
         }
@@ -108,7 +108,7 @@ server_address(struct link_server *server, uint64_t number)
     for (unsigned i = 0; i < 4; i++)
         id[1 + i] = (uint8_t)(peer->routing >> (24 - 8 * i));
     server->waker.unsure = true;
-    if (zmq_send(server->router, id, sizeof(id), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
+    if (link_send_more(server->router, id, sizeof(id)) >= 0)
         return MUSTER_OK;
     if (zmq_errno() == EAGAIN)
         return MUSTER_ERR_BUSY;
@@ -121,7 +121,7 @@ static void
 server_put(struct link_server *server, zmq_msg_t *message)
 {
     size_t bytes = zmq_msg_size(message);
-    int    rc = zmq_msg_send(message, server->router, ZMQ_DONTWAIT);
+    int    rc = link_message_send(message, server->router);
 
     assert(rc >= 0);
     (void)rc;

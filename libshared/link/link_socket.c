@@ -186,6 +186,39 @@ link_message_take(zmq_msg_t *message, struct buffer *frame)
     *frame = (struct buffer){ 0 };
 }
 
+int
+link_message_receive(zmq_msg_t *message, void *socket)
+{
+    int rc;
+
+    do {
+        rc = zmq_msg_recv(message, socket, ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
+int
+link_message_send(zmq_msg_t *message, void *socket)
+{
+    int rc;
+
+    do {
+        rc = zmq_msg_send(message, socket, ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
+int
+link_send_more(void *socket, const void *bytes, size_t count)
+{
+    int rc;
+
+    do {
+        rc = zmq_send(socket, bytes, count, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
 /* ---- monitors ---- */
 
 muster_err
@@ -193,6 +226,8 @@ link_monitor_open(void *context, void *socket, int events, void **monitor_out,
                   struct muster_error *error)
 {
     static atomic_uint next;
+    int                ready = 0;
+    size_t             bytes = sizeof(ready);
     char               name[64];
     void              *monitor = zmq_socket(context, ZMQ_PAIR);
     muster_err         err = MUSTER_OK;
@@ -207,6 +242,9 @@ link_monitor_open(void *context, void *socket, int events, void **monitor_out,
     if (!err && (zmq_socket_monitor(socket, name, events) != 0 || zmq_connect(monitor, name) != 0))
         err = error_set(error, MUSTER_ERR_INTERNAL, "no socket monitor: %s",
                         zmq_strerror(zmq_errno()));
+    /* Nothing is signalled to a reader that has not looked once and found nothing. */
+    while (!err && zmq_getsockopt(monitor, ZMQ_EVENTS, &ready, &bytes) != 0)
+        assert(zmq_errno() == EINTR);
     if (err)
         link_socket_close(monitor);
     else
@@ -222,7 +260,7 @@ link_monitor_next(void *monitor, struct link_event *event_out)
     int       more;
 
     zmq_msg_init(&part);
-    got = zmq_msg_recv(&part, monitor, ZMQ_DONTWAIT) >= 0;
+    got = link_message_receive(&part, monitor) >= 0;
     if (got) {
         const uint8_t *data = zmq_msg_data(&part);
 
@@ -231,7 +269,7 @@ link_monitor_next(void *monitor, struct link_event *event_out)
         memcpy(&event_out->value, data + 2, sizeof(event_out->value));
     }
     for (more = got && zmq_msg_more(&part); more; more = zmq_msg_more(&part)) {
-        if (zmq_msg_recv(&part, monitor, 0) < 0)
+        if (link_message_receive(&part, monitor) < 0)
             break;
     }
     zmq_msg_close(&part);

@@ -36,8 +36,15 @@ muster_err link_set_bytes(void *socket, int option, const void *bytes, size_t co
 /* A message of these bytes; or of the buffer's, whose memory it takes over. */
 void link_message_copy(zmq_msg_t *message, struct slice frame);
 void link_message_take(zmq_msg_t *message, struct buffer *frame);
+/* zmq_msg_recv(), zmq_msg_send() and zmq_send() without waiting, also when a signal comes:
+ * libzmq looks into its mailbox now and then, and that may be interrupted, whatever lies
+ * in its queues. */
+int  link_message_receive(zmq_msg_t *message, void *socket);
+int  link_message_send(zmq_msg_t *message, void *socket);
+int  link_send_more(void *socket, const void *bytes, size_t count);
 
-/* The socket monitor: events as libzmq queues them. */
+/* The socket monitor: events as libzmq queues them.  Opened before the socket is bound or
+ * connected: its descriptor tells of every event from then on. */
 struct link_event {
     uint16_t type;         /* ZMQ_EVENT_... */
     uint32_t value;        /* mostly a descriptor */

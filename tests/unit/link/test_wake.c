@@ -4,6 +4,12 @@
  * something to receive, ask for the descriptor as link.h says, and poll it.
  */
 #include <assert.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 
 #include "world.h"
 
@@ -228,12 +234,110 @@ story_given_to_a_full_queue(struct key *key)
     world_close(&w);
 }
 
+/* ---- signals ---- */
+
+struct pest {
+    pthread_t    thread, victim;
+    _Atomic bool over;
+};
+
+static void
+on_signal(int number)
+{
+    (void)number;
+}
+
+static void *
+pest_run(void *context)
+{
+    struct pest *pest = context;
+
+    while (!atomic_load(&pest->over))
+        pthread_kill(pest->victim, SIGUSR1);
+    return NULL;
+}
+
+static struct pest *
+pest_start(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    struct pest     *pest = base_alloc(sizeof(*pest));
+
+    sigaction(SIGUSR1, &action, NULL);
+    pest->victim = pthread_self();
+    assert_int_equal(pthread_create(&pest->thread, NULL, pest_run, pest), 0);
+    return pest;
+}
+
+static void
+pest_end(struct pest *pest)
+{
+    atomic_store(&pest->over, true);
+    pthread_join(pest->thread, NULL);
+    free(pest);
+}
+
+/* Whoever sends may be a thread of the application, and signals are its own. */
+static void
+story_signals(struct key *key)
+{
+    enum { SENDS = 100 };
+    struct world w = world_met(key);
+    struct pest *pest = pest_start();
+
+    for (unsigned i = 0; i < SENDS; i++) {
+        let_sends_look();
+        assert_int_equal(link_client_send(w.client, slice_text("x")), MUSTER_OK);
+        assert_int_equal(link_server_send(w.server, w.from.peer, slice_text("y")), MUSTER_OK);
+        while (w.frames <= i + 1 || w.answers <= i + 1)
+            world_turn(&w, 0);
+    }
+    pest_end(pest);
+    world_close(&w);
+}
+
+/* ---- before the first frame ---- */
+
+/* Of whoever connects and says nothing the server knows, too: the crowd is kept small. */
+static void
+story_crowd_alone(struct key *key)
+{
+    enum { CROWD = 200, ROOM = 5 + 128 };
+    struct world       w = { .server = server_at("tcp://127.0.0.1:*", table_of(key, NULL), 5) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const char        *port = strrchr(link_server_endpoint(w.server), ':') + 1;
+    struct pollfd      fds[CROWD];
+    uint64_t           until_ms = clock_now_ms() + WAIT_MS / 2;      /* a handshake has longer */
+    unsigned           shut = 0;
+
+    address.sin_port = htons((uint16_t)atoi(port));
+    for (unsigned i = 0; i < CROWD; i++) {
+        fds[i] = (struct pollfd){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                                  .events = POLLRDHUP };
+        assert_int_equal(connect(fds[i].fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    }
+    while (shut < CROWD - ROOM && clock_now_ms() < until_ms) {
+        world_turn(&w, 10);
+        (void)poll(fds, CROWD, 0);
+        shut = 0;
+        for (unsigned i = 0; i < CROWD; i++)
+            shut += fds[i].revents != 0;
+    }
+    assert_true(shut >= CROWD - ROOM);
+    for (unsigned i = 0; i < CROWD; i++)
+        close(fds[i].fd);
+    world_close(&w);
+}
+
 struct story_case {
     const char *story;
     void (*run)(struct key *key);
 };
 
 static const struct story_case stories[] = {
+    { "signals do not disturb who sends", story_signals },
+    { "strangers are counted before anybody has spoken", story_crowd_alone },
     { "a client that sends hears what came meanwhile", story_client_sends },
     { "a server that sends hears what came meanwhile", story_server_sends },
     { "what was not read is told again", story_half_read },
