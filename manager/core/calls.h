@@ -86,7 +86,8 @@ void          cap_exit(struct core *core, struct job *job);    /* ... or cannot 
 void          cap_changed(struct core *core, struct job *job); /* how many of it run */
 void          caps_start(struct core *core);                   /* before its jobs enter */
 /* The job to serve instead of any of the share's, perhaps of another class. */
-struct job   *cap_turn(const struct share *share);
+struct job   *cap_turn(struct core *core, const struct share *share);
+void          caps_restore(struct core *core);                 /* the round is over */
 /* Tasks that the job whose turn it is may start: there is room for one. */
 uint32_t      cap_room(const struct cap *cap);
 void          cap_served(struct job *job);

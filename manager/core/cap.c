@@ -1,6 +1,7 @@
 /* cap.c - jobs that share one running_max
  *
  *   cap            max, running of all its jobs; its name is the id of its lead
+ *     turns        its shares that have jobs, the one with the job whose turn it is first
  *     share        those of its jobs that stand in one line of a class
  *       jobs       that could run, were there room: oldest first
  *       turns      the same jobs, the one whose turn it is first
@@ -14,6 +15,8 @@
  */
 #include "plant.h"
 #include "state.h"
+
+enum { TURN_RANK_SHIFT = 32 };     /* above how many run */
 
 /* ---- who shares it ---- */
 
@@ -73,7 +76,8 @@ share_drop(struct share *share)
     assert(share->members > 0);
     if (--share->members > 0)
         return;
-    assert(share->jobs.count == 0 && share->place.place == 0);
+    assert(share->jobs.count == 0 && share->place.place == 0 && share->turn.place == 0);
+    assert(!list_linked(&share->aside));
     list_remove(&share->link);
     heap_free(&share->jobs);
     heap_free(&share->turns);
@@ -138,10 +142,28 @@ cap_leave(struct core *core, struct job *job)
     if (--cap->members > 0)
         return;
     map_remove(&core->caps, cap->lead);
+    heap_free(&cap->turns);
     free(cap);
 }
 
 /* ---- its places in the lines ---- */
+
+/* Its first job, or how much of that runs, is another now. */
+static void
+share_turn(struct share *share)
+{
+    const struct heap_node *first = heap_first(&share->turns);
+
+    if (list_linked(&share->aside))
+        return;
+    if (first != NULL) {
+        share->turn.key = share->line->rank << TURN_RANK_SHIFT | first->key;
+        share->turn.tie = first->tie;
+        heap_update(&share->cap->turns, &share->turn);
+    } else if (share->turn.place > 0) {
+        heap_remove(&share->cap->turns, &share->turn);
+    }
+}
 
 static void
 share_place(struct core *core, struct share *share)
@@ -169,6 +191,7 @@ cap_enter(struct core *core, struct job *job)
     heap_add(&member->share->jobs, &job->ready);
     heap_add(&member->share->turns, &member->turn);
     member->cap->ready++;
+    share_turn(member->share);
     share_place(core, member->share);
 }
 
@@ -180,6 +203,7 @@ cap_exit(struct core *core, struct job *job)
     heap_remove(&member->share->jobs, &job->ready);
     heap_remove(&member->share->turns, &member->turn);
     member->cap->ready--;
+    share_turn(member->share);
     share_place(core, member->share);
 }
 
@@ -193,6 +217,7 @@ cap_changed(struct core *core, struct job *job)
     if (member->turn.place > 0 && member->turn.key != job->running) {
         member->turn.key = job->running;
         heap_update(&member->share->turns, &member->turn);
+        share_turn(member->share);
     }
     if (open == cap->open)
         return;
@@ -216,24 +241,34 @@ caps_start(struct core *core)
 /* ---- whose turn it is ---- */
 
 struct job *
-cap_turn(const struct share *share)
+cap_turn(struct core *core, const struct share *share)
 {
-    const struct cap *cap = share->cap;
-    struct heap_node *best = heap_first(&share->turns);
+    struct cap   *cap = share->cap;
+    struct share *best;
 
-    assert(best != NULL && cap->open);
-    for (struct list *at = cap->shares.next; at != &cap->shares; at = at->next) {
-        const struct share *other = CONTAINER(at, struct share, link);
-        struct heap_node   *first = heap_first(&other->turns);
-
+    assert(cap->open && share->turns.count > 0 && !list_linked(&share->line->class->aside));
+    for (;;) {
+        best = CONTAINER(heap_first(&cap->turns), struct share, turn);
+        core_worked(core, 1);
+        if (!list_linked(&best->line->class->aside))
+            break;
         /* What found no worker in this round gives its turn to the others. */
-        if (first == NULL || other->line->rank != share->line->rank ||
-            list_linked(&other->line->class->aside))
-            continue;
-        if (first->key < best->key || (first->key == best->key && first->tie < best->tie))
-            best = first;
+        heap_remove(&cap->turns, &best->turn);
+        list_append(&core->shares_aside, &best->aside);
     }
-    return CONTAINER(best, struct member, turn)->job;
+    /* None of a higher priority: its class would have been asked before. */
+    return CONTAINER(heap_first(&best->turns), struct member, turn)->job;
+}
+
+void
+caps_restore(struct core *core)
+{
+    while (!list_empty(&core->shares_aside)) {
+        struct share *share = CONTAINER(core->shares_aside.next, struct share, aside);
+
+        list_remove(&share->aside);
+        share_turn(share);
+    }
 }
 
 uint32_t
@@ -251,6 +286,8 @@ cap_served(struct job *job)
     struct member *member = job->member;
 
     member->turn.tie = ++member->cap->turn;
-    if (member->turn.place > 0)
-        heap_update(&member->share->turns, &member->turn);
+    if (member->turn.place == 0)
+        return;
+    heap_update(&member->share->turns, &member->turn);
+    share_turn(member->share);
 }

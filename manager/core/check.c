@@ -88,6 +88,7 @@ check_cap(const struct core *core, const struct cap *cap)
 
         assert(share->jobs.count == share->turns.count && share->members > 0);
         assert((share->place.place > 0) == (cap->open && share->jobs.count > 0));
+        assert((share->turn.place > 0) == (share->jobs.count > 0) && !list_linked(&share->aside));
     }
 }
 

@@ -29,6 +29,7 @@ core_new(const struct core_config *config)
     list_init(&core->roomy);
     list_init(&core->grown);
     list_init(&core->touched);
+    list_init(&core->shares_aside);
     list_init(&core->dirty_jobs);
     list_init(&core->dirty_sessions);
     list_init(&core->objects_touched);

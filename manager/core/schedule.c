@@ -213,14 +213,14 @@ schedule_count(const struct core *core, const struct class *class, const struct 
 /* The job to be served next of those in the line.  Jobs that share a cap take
  * turns, so it may be one of another class. */
 static struct job *
-schedule_job(const struct line *line)
+schedule_job(struct core *core, const struct line *line)
 {
     struct heap_node *job = heap_first(&line->jobs);
     struct heap_node *share = heap_first(&line->shares);
 
     if (share == NULL || (job != NULL && job->key < share->key))
         return CONTAINER(job, struct job, ready);
-    return cap_turn(CONTAINER(share, struct share, place));
+    return cap_turn(core, CONTAINER(share, struct share, place));
 }
 
 /* Serve the job once.  False: no worker has room for its class. */
@@ -333,7 +333,7 @@ schedule_round(struct core *core, struct list *aside, struct effects *fx)
         if (CONTAINER(heap_first(&core->classes), struct class, place) != class)
             continue;               /* its owner was served meanwhile elsewhere */
         assert(line != NULL);
-        job = schedule_job(line);
+        job = schedule_job(core, line);
         class = job->class;
         if (core->roomy_count > 0 && schedule_serve(core, job, fx)) {
             class->blocked_ms = 0;
@@ -370,6 +370,7 @@ schedule_run(struct core *core, struct effects *fx)
         list_remove(&class->aside);
         class_restore(core, class);
     }
+    caps_restore(core);
     if (fx->lease_count == leases)
         core->lease_epoch--;
     if (core->reserve_at_ms == core->now_ms)

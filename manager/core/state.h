@@ -132,6 +132,7 @@ struct cap {                       /* (d) */
     uint32_t     max, running;
     uint32_t     members;          /* its jobs, ended ones, too */
     struct list  shares;
+    struct heap  turns;            /* (v) its shares that have jobs */
     uint32_t     ready;            /* (v) jobs in its shares */
     uint64_t     turn;             /* (v) given out last */
     bool         open;             /* (v) it had room when its shares were looked at */
@@ -144,6 +145,8 @@ struct share {                     /* (d) of a cap in a line */
     struct list      link;         /* in cap->shares */
     struct heap      jobs, turns;  /* (v) */
     struct heap_node place;        /* (v) in line->shares */
+    struct heap_node turn;         /* (v) in cap->turns */
+    struct list      aside;        /* (v) in core->shares_aside instead: its class is aside */
 };
 
 struct member {                    /* (d) what a job of a cap has besides */
@@ -415,6 +418,7 @@ struct core {
     struct buffer gone;            /* u32 kind, u64 id of objects to drop */
     struct map   watched;          /* (job, index) -> ring of watches */
     struct buffer watch_news;      /* keys of leased tasks whose workers must hear of followers */
+    struct list  shares_aside;     /* of caps, until the round is over */
     struct list  objects_touched, waits_woken;     /* to be looked at */
     struct list  objects_late;     /* the same, some of it each turn */
     uint32_t     late_left;        /* waits of them to be looked at in this turn */

@@ -96,6 +96,30 @@ tell_room(struct world *world, uint64_t ann, const uint64_t workers[WORKERS])
     clear(world);
 }
 
+/* Jobs that share a cap, each of a kind of its own, give their turn to each other. */
+static void
+tell_capped(struct world *world, uint64_t ann, const uint64_t workers[WORKERS])
+{
+    uint64_t lead = 0;
+
+    (void)workers;
+    (void)fill(world, ann);
+    for (uint64_t i = 1; i <= CLASSES; i++) {
+        struct msg_job_submit job = world_job(world, 5000 + i, 1);
+        uint64_t              id;
+
+        job.needs.cpus_milli = 2000;
+        job.needs.mem_bytes = CLASSES + i;
+        job.running_max = lead == 0 ? 8 : 0;
+        job.cap_with = lead;
+        id = world_submitted(world, ann, "ann", &job);
+        lead = lead == 0 ? id : lead;
+    }
+    assert_in_range(turn_work(world, 1), CLASSES * WORKERS, CLASSES * (WORKERS + 3));
+    assert_int_equal(world->fx.lease_count, 0);
+    clear(world);
+}
+
 /* In the end each gets its turn. */
 static void
 tell_all(struct world *world, uint64_t ann, const uint64_t workers[WORKERS])
@@ -123,6 +147,7 @@ tell_all(struct world *world, uint64_t ann, const uint64_t workers[WORKERS])
 static const struct many_case cases[] = {
     { "another kind looks at all workers, the others at none", tell_one_more },
     { "room that one worker got is looked at there", tell_room },
+    { "those that share a cap ask each other once", tell_capped },
     { "each gets its turn", tell_all },
 };
 
