@@ -113,10 +113,18 @@ outbox_peer_of(struct outbox *outbox, uint64_t peer)
     return to;
 }
 
-/* The frame in the making becomes the last of those that wait. */
+/* The frame in the making becomes the last of those that wait.  It is counted with its
+ * bytes: of memory that was far larger before it only takes what it needs. */
 static void
-outbox_park(struct outbox_peer *to)
+outbox_park(struct outbox *outbox, struct outbox_peer *to)
 {
+    if (to->frame.capacity / 2 > to->frame.bytes) {
+        struct buffer large = to->frame;
+
+        to->frame = (struct buffer){ 0 };
+        buffer_append_slice(&to->frame, buffer_slice(&large));
+        outbox_spare_give(outbox, &large);
+    }
     base_grow((void **)&to->waiting, &to->waiting_capacity, to->waiting_count + 1,
               sizeof(*to->waiting));
     to->waiting[to->waiting_count++] = to->frame;
@@ -161,7 +169,7 @@ outbox_seal(struct outbox *outbox, struct outbox_peer *to)
         }
         outbox_set_slow(outbox, to, true);
     }
-    outbox_park(to);
+    outbox_park(outbox, to);
     if (to->waiting_bytes > OUTBOX_PEER_BYTES_MAX) {
         link_server_cut(outbox->link, to->peer);
         outbox_peer_clear(outbox, to);

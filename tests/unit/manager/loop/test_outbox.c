@@ -17,6 +17,7 @@ static struct {
     uint64_t last;                 /* request id of the message sent last */
     bool     ordered;
     int      slow, calls;          /* of the slow callback */
+    size_t   bytes, capacity;      /* of what was given */
 } seen;
 
 muster_err
@@ -44,9 +45,12 @@ link_server_give(struct link_server *server, uint64_t peer, struct buffer *frame
 {
     muster_err err = link_server_send(server, peer, buffer_slice(frame));
 
-    if (!err)
-        buffer_free(frame);
-    return err;
+    if (err)
+        return err;
+    seen.bytes += frame->bytes;
+    seen.capacity += frame->capacity;
+    buffer_free(frame);
+    return MUSTER_OK;
 }
 
 void
@@ -86,10 +90,10 @@ static const struct outbox_case cases[] = {
 };
 
 static void
-add(struct outbox *outbox, uint32_t count, uint64_t *request)
+add_of(struct outbox *outbox, size_t message_bytes, uint32_t count, uint64_t *request)
 {
     static const uint8_t bytes[MESSAGE_BYTES];
-    union wire_any       m = { .body = { .data = slice_of(bytes, sizeof(bytes)) } };
+    union wire_any       m = { .body = { .data = slice_of(bytes, message_bytes) } };
     struct buffer        message = { 0 };
 
     for (uint32_t i = 0; i < count; i++) {
@@ -98,6 +102,40 @@ add(struct outbox *outbox, uint32_t count, uint64_t *request)
         outbox_add(outbox, PEER, buffer_slice(&message));
     }
     buffer_free(&message);
+}
+
+static void
+add(struct outbox *outbox, uint32_t count, uint64_t *request)
+{
+    add_of(outbox, MESSAGE_BYTES, count, request);
+}
+
+/* What waits for a slow peer takes about the memory that it is counted with, also after
+ * frames that were far larger. */
+static void
+test_parked_small(void **state)
+{
+    enum { MANY = 200, SMALL = 1000, ROUNDS = 10 };
+    struct outbox *outbox = outbox_new(NULL, on_slow, NULL);
+    uint64_t       request = 0;
+
+    (void)state;
+    memset(&seen, 0, sizeof(seen));
+    seen.ordered = true;
+    add_of(outbox, SMALL, MANY, &request);
+    assert_false(outbox_flush(outbox));
+    seen.busy = true;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        add_of(outbox, SMALL, 1, &request);
+        assert_true(outbox_flush(outbox));
+    }
+    seen.busy = false;
+    assert_false(outbox_flush(outbox));
+    assert_true(seen.ordered);
+    assert_int_equal(seen.messages, MANY + ROUNDS);
+    assert_true(seen.bytes >= ROUNDS * SMALL);
+    assert_in_range(seen.capacity, seen.bytes, 2 * seen.bytes);
+    outbox_free(outbox);
 }
 
 static void
@@ -131,5 +169,8 @@ outbox_story(void **state)
 int
 main(void)
 {
-    return STORIES("outbox", cases, outbox_story);
+    const struct CMUnitTest memory[] = { cmocka_unit_test(test_parked_small) };
+
+    return STORIES("outbox", cases, outbox_story) +
+           cmocka_run_group_tests_name("memory of an outbox", memory, NULL, NULL);
 }
