@@ -299,6 +299,8 @@ join_describe(struct core *core, struct worker *worker, const struct msg_worker_
     worker->mem_bytes = m->mem_bytes;
     worker->mem_free = m->mem_bytes;
     worker->window = m->window;
+    if (worker->allowance > worker->window)
+        worker->allowance = worker->window;
     worker->draining = m->draining;
     good = parse_name(m->name, NAME_BYTES_MAX) && join_stock(core, worker, &m->resources) &&
            join_names(core, worker->labels, &worker->label_count, &m->labels, LABEL_BYTES_MAX,

@@ -176,6 +176,39 @@ ahead_story(void **state)
     world_free(world);
 }
 
+/* It tells of a smaller window while it holds more than that. */
+static void
+smaller_window(void **state)
+{
+    struct world         *world = world_new();
+    uint64_t              ann = world_client(world, "ann");
+    uint64_t              worker = world_worker(world, "node1", 1, 100);
+    struct msg_job_submit job = world_job(world, 1, 1000);
+    struct wire_token     held[8];
+    union wire_any        m;
+
+    (void)state;
+    world_submitted(world, ann, "ann", &job);
+    world_turn(world, 1);
+    assert_int_equal(world_leases(world, held, NULL, 8), 1);
+    world_next(world);
+    world_finish(world, worker, held[0], OUTCOME_SUCCEEDED, 1000);
+    world_expect_ack(world);
+    world_turn(world, 1);
+    assert_int_equal(world_leases(world, held, NULL, 8), 3);
+    world_next(world);
+    world_join(world, worker, &(struct world_join){ .name = "node1", .cpus_milli = 1000,
+                                                     .window = 1 });
+    world_expect(world, WORKER_JOINED, &m);
+    world_turn(world, 1);
+    world_finish(world, worker, held[0], OUTCOME_SUCCEEDED, 1000);
+    world_expect_ack(world);
+    world_quiet(world);
+    world_turn(world, 1);
+    assert_int_equal(world->fx.lease_count, 0);
+    world_free(world);
+}
+
 /* ---- who takes leases ---- */
 
 enum silence {
@@ -257,7 +290,8 @@ silent_story(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(reservation) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(reservation),
+                                        cmocka_unit_test(smaller_window) };
     int                     failed = STORIES("order", order_cases, order_story);
 
     failed += STORIES("ahead", ahead_cases, ahead_story);
