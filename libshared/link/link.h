@@ -109,10 +109,10 @@ struct link_client_config {
 muster_err link_client_open(const struct link_client_config *config,
                             struct link_client **client_out, struct muster_error *error);
 void            link_client_close(struct link_client *client);
-/* Two descriptors to poll, readable for as long as there may be something: frames
- * (also when a BUSY send may work again), and changes of state.  Always the same, but
- * ask for that of the frames before every wait: that is when what a send has stirred
- * up is looked for. */
+/* Two descriptors to poll, readable for as long as there may be something: frames, and
+ * changes of state.  Always the same, but ask for that of the frames before every wait:
+ * that is when what a send has stirred up is looked for.  That a BUSY send may work again
+ * is told by none of them in every case: try it again after a few milliseconds. */
 int             link_client_fd(struct link_client *client);
 int             link_client_state_fd(struct link_client *client);
 /* Reads the monitor; *connections_out counts the connections made so far, so that
