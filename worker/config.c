@@ -19,7 +19,7 @@ enum {
     WINDOW_FUNCTIONS_PER_CPU = 512,       /* calls take microseconds, commands milliseconds */
     WINDOW_FUNCTIONS_MIN = 1024,
     WINDOW_DEFAULT_MAX = 4096,
-    OUTPUT_MAX_DEFAULT = 64 * MIB,
+    OUTPUT_MAX_DEFAULT = OUTPUT_BYTES_MAX - 4 * KIB,
 };
 
 static const char *const config_lost[] = { "wait", "finish", "stop", NULL };
@@ -62,7 +62,7 @@ static const struct setting config_table[] = {
       "and between SIGTERM and SIGKILL, and end hooks of a child;\ndefault 10s", NULL },
     { "output-max", "SIZE", SETTING_SIZE, AT(output_max),
       "the most that a job may ask to keep of each stream of\n"
-      "its tasks (a job that asks for nothing gets 1M); default 64M", NULL },
+      "its tasks (a job that asks for nothing gets 1M); default\njust below 2047M", NULL },
     { "task-user", "NAME", SETTING_TEXT, AT(task_user),
       "run tasks as this user (needs root); default: as this\n"
       "worker, so that they could read its key", NULL },

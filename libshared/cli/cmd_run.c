@@ -145,6 +145,9 @@ run_submit(struct run *run)
     struct muster_error error = { 0 };
 
     run->plan.options.session_bound = run->settings->session_bound;
+    /* It is all shown here and now: nobody expects a hole in it. */
+    if (run->plan.options.output_bytes == 0)
+        run->plan.options.output_bytes = MUSTER_OUTPUT_BYTES_MAX;
     if (job_plan_resolve(&run->settings->job, &run->plan, run->cli->session, &error))
         return cli_fail(&error, "look up", "the last job");
     if (muster_job_submit(run->cli->session, &run->plan.options, CLI_CALL_MS, &run->submitted,

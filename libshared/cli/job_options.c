@@ -17,7 +17,6 @@ enum {
     JOB_RETRIES_MAX = 999,
     JOB_PRIORITY_MAX = 1000,
     JOB_CPUS_MAX = 1000 * 1000,
-    JOB_OUTPUT_MAX = 256 * 1024 * 1024,
     JOB_NAME_BYTES_MAX = 64,
     JOB_AFTER_MAX = 64,
     JOB_ENV_HERE_BYTES_MAX = 48 * 1024,    /* of an inherited environment */
@@ -95,8 +94,8 @@ static const struct option what_rows[] = {
       "in a private fleet this folder", NAMES_FOLDER },
     { 0, "task-key", NULL, OPTION_FLAG, AT(task_key), 0,
       "a key of its own for each task: `muster queue put` ... work in it, as you", NAMES_NOTHING },
-    { 0, "output-max", "SIZE", OPTION_SIZE, AT(output_max), JOB_OUTPUT_MAX,
-      "keep so much of each of stdout and stderr of a task, head and tail; default 1M",
+    { 0, "output-max", "SIZE", OPTION_SIZE, AT(output_max), MUSTER_OUTPUT_BYTES_MAX,
+      "keep so much of each of stdout and stderr of a task, head and tail; default 1M; run: 2047M",
       NAMES_NOTHING },
     { 0, "dedup", "KEY", OPTION_TEXT, AT(dedup), 0,
       "a repeat with the same KEY is the same job, and goes on feeding it where it was cut off",

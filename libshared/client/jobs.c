@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+static_assert(MUSTER_OUTPUT_BYTES_MAX == OUTPUT_BYTES_MAX, "the public limit is that of the wire");
 static_assert((int)MUSTER_JOB_CANCELLED + 1 == (int)JOB_STATE_COUNT,
               "public states are those that travel");
 static_assert((int)MUSTER_TASK_CANCELLED + 1 == (int)TASK_STATE_COUNT,

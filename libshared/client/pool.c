@@ -9,7 +9,10 @@
 #include "copy.h"
 #include "feed.h"
 
-enum { POOL_CLOSE_MS = 5000 };
+enum {
+    POOL_CLOSE_MS = 5000,
+    POOL_RESULT_BYTES = 256 * MIB,   /* of one call; it must fit memory on its way */
+};
 
 struct muster_pool {
     struct muster_session     *session;
@@ -184,7 +187,7 @@ pool_try_job(const struct muster_pool *pool, const char *name, uint64_t lead, ui
         .queue = own->queue, .priority = own->priority, .cpus_milli = own->cpus_milli,
         .mem_bytes = own->mem_bytes, .labels = own->labels, .attempts_max = own->attempts_max,
         .running_max = own->processes, .cap_with = lead, .time_limit_ms = own->time_limit_ms,
-        .output_bytes = OUTPUT_BYTES_MAX, .dedup = dedup, .session_bound = !own->detached,
+        .output_bytes = POOL_RESULT_BYTES, .dedup = dedup, .session_bound = !own->detached,
         .own_key = own->own_key,
     };
 

@@ -38,7 +38,7 @@ enum {
     CHUNK_BYTES_MAX           = 128 * KIB, /* one piece of a body */
     OUTPUT_INLINE_BYTES_MAX   = 32 * KIB,  /* of each stream, inside a result */
     OUTPUT_BYTES_DEFAULT      = 1 * MIB,   /* of each stream, kept per task */
-    OUTPUT_BYTES_MAX          = 256 * MIB,
+    OUTPUT_BYTES_MAX          = 2047 * MIB,
 
     RESOURCES_MAX             = 16,        /* named generic resources of a job or worker */
     LABELS_MAX                = 32,

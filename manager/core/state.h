@@ -32,7 +32,7 @@ enum {
     REFS_CHUNK        = 4096,      /* references in one stored object */
     DONE_MAX          = 256,       /* tokens remembered per worker, for repeated FINISHes */
     RESULT_BLOCKS_MAX = 32,        /* offered to one RESULTS_GET */
-    CHUNKS_MAX        = 8192,      /* of both streams of a lease: twice what whole ones need */
+    CHUNKS_MAX        = 32768,     /* of both streams of a lease, when they are filled */
     FAULT_MS          = 2000,      /* a worker that cannot run anything is left alone so long */
     QUICK_US          = 20 * 1000, /* a finish below it widens the window of its worker ... */
     LONG_US           = 100 * 1000,/* ... one above it closes the window */

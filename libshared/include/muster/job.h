@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 #define MUSTER_TASKS_MAX 1000000000u
+#define MUSTER_OUTPUT_BYTES_MAX 2146435072u     /* 2047 MiB */
 
 struct muster_resource { const char *name; uint64_t amount; };
 struct muster_range    { uint32_t first, last; };      /* indexes, both included */
@@ -63,7 +64,8 @@ struct muster_job_options {
     uint32_t    grace_ms;        /* SIGTERM to SIGKILL; 0 = 5 s */
     uint64_t    delay_ms;
     uint64_t    retry_delay_ms;
-    uint64_t    output_bytes;    /* kept of each stream; 0 = 1 MiB */
+    uint64_t    output_bytes;    /* kept of each stream, head and tail of what is longer; 0 = 1 MiB;
+                                  * at most MUSTER_OUTPUT_BYTES_MAX */
 
     const char *dedup;           /* text; a repeat with the same content returns the same id */
     bool        session_bound;   /* cancelled when this session ends */

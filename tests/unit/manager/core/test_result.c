@@ -277,11 +277,11 @@ chunk_limit(void **state)
     struct result_world rw = result_prepare();
 
     (void)state;
-    for (uint32_t i = 0; i < 8192; i++) {
+    for (uint32_t i = 0; i < 32768; i++) {
         send_chunk(&rw, rw.tokens[0], i);
         assert_int_equal(world_expect_ack(rw.world), i + 1);
     }
-    send_chunk(&rw, rw.tokens[0], 8192);
+    send_chunk(&rw, rw.tokens[0], 32768);
     world_expect_error(rw.world, MUSTER_ERR_TOO_LARGE);
     send_chunk(&rw, rw.tokens[1], 0);
     world_expect_ack(rw.world);

@@ -39,7 +39,7 @@ static const struct config_case cases[] = {
       "--on-manager-lost" },
     { "too large a window", "--window 1000000", MUSTER_ERR_INVALID, "--window" },
     { "no output at all", "--output-max 0", MUSTER_ERR_INVALID, "--output-max" },
-    { "too much output", "--output-max 1G", MUSTER_ERR_INVALID, "--output-max" },
+    { "too much output", "--output-max 2047M", MUSTER_ERR_INVALID, "--output-max" },
     { "a lifeline that is not open", "--lifeline-fd 987", MUSTER_ERR_INVALID, "--lifeline-fd" },
 };
 
@@ -110,7 +110,7 @@ test_defaults(void **state)
     assert_true(config.mem_bytes > 1 << 20);
     assert_string_equal(config.name, config.host);
     assert_int_equal(config.on_manager_lost, AGENT_LOST_WAIT);
-    assert_int_equal(config.output_max, 64 * MIB);
+    assert_int_equal(config.output_max, OUTPUT_BYTES_MAX - 4 * KIB);
     assert_int_equal(config.grace_ms, 10000);
     assert_int_equal(config.idle_ms, 0);
     assert_int_equal(config.lifeline_fd, -1);
