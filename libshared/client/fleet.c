@@ -228,6 +228,12 @@ muster_fleet_authkey_file(const struct muster_fleet *fleet)
     return fleet->client_key;
 }
 
+const char *
+muster_fleet_worker_authkey_file(const struct muster_fleet *fleet)
+{
+    return fleet->worker_key;
+}
+
 void
 muster_fleet_stop(struct muster_fleet *fleet)
 {

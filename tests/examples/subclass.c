@@ -18,14 +18,13 @@ static pid_t
 serve(void)
 {
     static const struct muster_served_function functions[] = { { "run", run } };
-    static char                       key[4096];
-    static struct muster_serve_options options = { .authkey_file = key, .cpus = 1 };
-    pid_t                             pid;
+    const struct muster_serve_options options = {
+        .address = muster_fleet_address(fleet),
+        .authkey_file = muster_fleet_worker_authkey_file(fleet),
+        .cpus = 1,
+    };
+    pid_t pid = fork();
 
-    options.address = muster_fleet_address(fleet);
-    snprintf(key, sizeof(key), "%s", muster_fleet_authkey_file(fleet));
-    memcpy(strstr(key, "client"), "worker", 6);
-    pid = fork();
     if (pid == 0)
         _exit(muster_err_exit_status(muster_worker_serve(&options, functions, 1, &error)));
     return pid;

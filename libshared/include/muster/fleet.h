@@ -32,6 +32,8 @@ muster_fleet_start(const struct muster_fleet_options *options, struct muster_fle
 /* For muster_session_open(); live as long as the fleet. */
 MUSTER_API const char *muster_fleet_address(const struct muster_fleet *fleet);
 MUSTER_API const char *muster_fleet_authkey_file(const struct muster_fleet *fleet);
+/* For muster_worker_serve(): a worker of this program's own; lives as long. */
+MUSTER_API const char *muster_fleet_worker_authkey_file(const struct muster_fleet *fleet);
 /* Stop both, wait for them, remove the private folder. */
 MUSTER_API void muster_fleet_stop(struct muster_fleet *fleet);
 
