@@ -106,7 +106,7 @@ test_no_module(void **state)
     assert_int_not_equal(dladdr(dlsym(RTLD_DEFAULT, "gnu_get_libc_version"), &libc), 0);
     assert_int_equal(module_load(libc.dli_fname, &table, &error), MUSTER_ERR_INVALID);
     assert_non_null(strstr(error.detail, "is no task module"));
-    assert_int_equal(module_load("/nowhere/at/all.so", &table, &error), MUSTER_ERR_INVALID);
+    assert_int_equal(module_load("/nowhere/at/all.so", &table, &error), MUSTER_ERR_NOT_FOUND);
     assert_int_equal(table.count, 0);
 }
 
