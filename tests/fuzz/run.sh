@@ -4,7 +4,7 @@
 #   run.sh BUILD_DIR [SECONDS]
 #
 # Configures BUILD_DIR with clang, ASan and UBSan, builds the harnesses and gives
-# each an equal share of SECONDS (default: FUZZ_SECONDS, else 180).  What it finds
+# each an equal share of SECONDS (default: FUZZ_SECONDS, else 60).  What it finds
 # new is kept in BUILD_DIR/corpus for the next run; an input that breaks a harness
 # is left in BUILD_DIR/found, and its hex is printed.
 # Exit status: 0 all held, 1 one broke, 77 no clang with libFuzzer here.
@@ -12,7 +12,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:?usage: run.sh BUILD_DIR [SECONDS]}
-seconds=${2:-${FUZZ_SECONDS:-180}}
+seconds=${2:-${FUZZ_SECONDS:-60}}
 clang=${CLANG:-clang}
 
 skip() {
